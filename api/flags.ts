@@ -74,7 +74,10 @@ function convert(name: string, type: FlagType, text: string): string | number | 
  * @throws {FlagError} for an unknown flag, a missing or malformed value, a missing required flag, or an
  * argument that is not a flag.
  */
-export function parseFlags<const F extends FlagDeclarations>(flags: F, argv: readonly string[]): FlagValues<F> {
+export function parseFlags<const F extends FlagDeclarations>(
+  flags: F,
+  argv: readonly string[],
+): FlagValues<F> {
   const values: Record<string, unknown> = {};
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i]!;
@@ -108,8 +111,10 @@ export function parseFlags<const F extends FlagDeclarations>(flags: F, argv: rea
 /** The `--help` text of a component: one line a flag with its default. */
 export function flagHelp(command: string, flags: FlagDeclarations): string {
   const lines = Object.entries(flags).map(([name, flag]) => {
-    const shown = flag.default === undefined || flag.default === '' ? '' : ` (default ${String(flag.default)})`;
-    return `  --${name} ${flag.type === 'boolean' ? '' : `<${flag.type}>`}`.padEnd(48) + `${flag.help}${shown}`;
+    const shown =
+      flag.default === undefined || flag.default === '' ? '' : ` (default ${String(flag.default)})`;
+    const left = flag.type === 'boolean' ? `  --${name}` : `  --${name} <${flag.type}>`;
+    return `${left.padEnd(48)} ${flag.help}${shown}`;
   });
   return `Usage: ${command} [flags]\n\nFlags:\n${lines.join('\n')}\n`;
 }

@@ -40,7 +40,9 @@ export interface Status {
 
 /** `namespace/name`, or `name` for a cluster-scoped object. */
 export const keyOf = (object: KubeObject): string =>
-  object.metadata?.namespace ? `${object.metadata.namespace}/${object.metadata.name}` : `${object.metadata?.name}`;
+  object.metadata?.namespace
+    ? `${object.metadata.namespace}/${object.metadata.name}`
+    : `${object.metadata?.name}`;
 
 /** Names a type of object and where the API serves it. */
 export interface Resource<T extends KubeObject = KubeObject> {

@@ -34,7 +34,12 @@ export const secrets = resource<Secret>('', 'v1', 'Secret', 'secrets');
 export const serviceAccounts = resource<ServiceAccount>('', 'v1', 'ServiceAccount', 'serviceaccounts');
 export const events = resource<Event>('', 'v1', 'Event', 'events');
 export const leases = resource<Lease>('coordination.k8s.io', 'v1', 'Lease', 'leases');
-export const endpointSlices = resource<EndpointSlice>('discovery.k8s.io', 'v1', 'EndpointSlice', 'endpointslices');
+export const endpointSlices = resource<EndpointSlice>(
+  'discovery.k8s.io',
+  'v1',
+  'EndpointSlice',
+  'endpointslices',
+);
 export const replicaSets = resource<ReplicaSet>('apps', 'v1', 'ReplicaSet', 'replicasets');
 export const deployments = resource<Deployment>('apps', 'v1', 'Deployment', 'deployments');
 export const daemonSets = resource<DaemonSet>('apps', 'v1', 'DaemonSet', 'daemonsets');
