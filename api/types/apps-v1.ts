@@ -108,6 +108,7 @@ export interface DeploymentStatus {
   observedGeneration?: number;
   readyReplicas?: number;
   replicas?: number;
+  terminatingReplicas?: number;
   unavailableReplicas?: number;
   updatedReplicas?: number;
 }
@@ -154,6 +155,7 @@ export interface ReplicaSetStatus {
   observedGeneration?: number;
   readyReplicas?: number;
   replicas: number;
+  terminatingReplicas?: number;
 }
 
 export interface RollingUpdateDaemonSet {
@@ -211,7 +213,7 @@ export interface StatefulSetSpec {
   replicas?: number;
   revisionHistoryLimit?: number;
   selector: LabelSelector;
-  serviceName: string;
+  serviceName?: string;
   template: PodTemplateSpec;
   updateStrategy?: StatefulSetUpdateStrategy;
   volumeClaimTemplates?: PersistentVolumeClaim[];

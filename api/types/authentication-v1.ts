@@ -8,23 +8,34 @@ export interface BoundObjectReference {
   uid?: string;
 }
 
+export interface SelfSubjectReview {
+  apiVersion?: string;
+  kind?: string;
+  metadata?: ObjectMeta;
+  status?: SelfSubjectReviewStatus;
+}
+
+export interface SelfSubjectReviewStatus {
+  userInfo?: UserInfo;
+}
+
 export interface TokenRequest {
   apiVersion?: string;
   kind?: string;
   metadata?: ObjectMeta;
-  spec: TokenRequestSpec;
+  spec?: TokenRequestSpec;
   status?: TokenRequestStatus;
 }
 
 export interface TokenRequestSpec {
-  audiences: string[];
+  audiences?: string[];
   boundObjectRef?: BoundObjectReference;
   expirationSeconds?: number;
 }
 
 export interface TokenRequestStatus {
-  expirationTimestamp: string;
-  token: string;
+  expirationTimestamp?: string;
+  token?: string;
 }
 
 export interface TokenReview {
@@ -37,7 +48,7 @@ export interface TokenReview {
 
 export interface TokenReviewSpec {
   audiences?: string[];
-  token?: string;
+  token: string;
 }
 
 export interface TokenReviewStatus {

@@ -11,7 +11,7 @@ export interface HorizontalPodAutoscaler {
   apiVersion?: string;
   kind?: string;
   metadata?: ObjectMeta;
-  spec?: HorizontalPodAutoscalerSpec;
+  spec: HorizontalPodAutoscalerSpec;
   status?: HorizontalPodAutoscalerStatus;
 }
 

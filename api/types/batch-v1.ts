@@ -6,7 +6,7 @@ export interface CronJob {
   apiVersion?: string;
   kind?: string;
   metadata?: ObjectMeta;
-  spec?: CronJobSpec;
+  spec: CronJobSpec;
   status?: CronJobStatus;
 }
 
@@ -61,12 +61,17 @@ export interface JobList {
 export interface JobSpec {
   activeDeadlineSeconds?: number;
   backoffLimit?: number;
+  backoffLimitPerIndex?: number;
   completionMode?: string;
   completions?: number;
+  managedBy?: string;
   manualSelector?: boolean;
+  maxFailedIndexes?: number;
   parallelism?: number;
   podFailurePolicy?: PodFailurePolicy;
+  podReplacementPolicy?: string;
   selector?: LabelSelector;
+  successPolicy?: SuccessPolicy;
   suspend?: boolean;
   template: PodTemplateSpec;
   ttlSecondsAfterFinished?: number;
@@ -78,9 +83,11 @@ export interface JobStatus {
   completionTime?: string;
   conditions?: JobCondition[];
   failed?: number;
+  failedIndexes?: string;
   ready?: number;
   startTime?: string;
   succeeded?: number;
+  terminating?: number;
   uncountedTerminatedPods?: UncountedTerminatedPods;
 }
 
@@ -100,14 +107,23 @@ export interface PodFailurePolicyOnExitCodesRequirement {
 }
 
 export interface PodFailurePolicyOnPodConditionsPattern {
-  status: string;
+  status?: string;
   type: string;
 }
 
 export interface PodFailurePolicyRule {
   action: string;
   onExitCodes?: PodFailurePolicyOnExitCodesRequirement;
-  onPodConditions: PodFailurePolicyOnPodConditionsPattern[];
+  onPodConditions?: PodFailurePolicyOnPodConditionsPattern[];
+}
+
+export interface SuccessPolicy {
+  rules: SuccessPolicyRule[];
+}
+
+export interface SuccessPolicyRule {
+  succeededCount?: number;
+  succeededIndexes?: string;
 }
 
 export interface UncountedTerminatedPods {

@@ -20,5 +20,7 @@ export interface LeaseSpec {
   holderIdentity?: string;
   leaseDurationSeconds?: number;
   leaseTransitions?: number;
+  preferredHolder?: string;
   renewTime?: string;
+  strategy?: string;
 }

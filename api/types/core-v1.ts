@@ -14,6 +14,11 @@ export interface Affinity {
   podAntiAffinity?: PodAntiAffinity;
 }
 
+export interface AppArmorProfile {
+  localhostProfile?: string;
+  type: string;
+}
+
 export interface AttachedVolume {
   devicePath: string;
   name: string;
@@ -115,6 +120,14 @@ export interface ClientIPConfig {
   timeoutSeconds?: number;
 }
 
+export interface ClusterTrustBundleProjection {
+  labelSelector?: LabelSelector;
+  name?: string;
+  optional?: boolean;
+  path: string;
+  signerName?: string;
+}
+
 export interface ComponentCondition {
   error?: string;
   message?: string;
@@ -198,6 +211,8 @@ export interface Container {
   readinessProbe?: Probe;
   resizePolicy?: ContainerResizePolicy[];
   resources?: ResourceRequirements;
+  restartPolicy?: string;
+  restartPolicyRules?: ContainerRestartRule[];
   securityContext?: SecurityContext;
   startupProbe?: Probe;
   stdin?: boolean;
@@ -208,6 +223,12 @@ export interface Container {
   volumeDevices?: VolumeDevice[];
   volumeMounts?: VolumeMount[];
   workingDir?: string;
+}
+
+export interface ContainerExtendedResourceRequest {
+  containerName: string;
+  requestName: string;
+  resourceName: string;
 }
 
 export interface ContainerImage {
@@ -226,6 +247,16 @@ export interface ContainerPort {
 export interface ContainerResizePolicy {
   resourceName: string;
   restartPolicy: string;
+}
+
+export interface ContainerRestartRule {
+  action: string;
+  exitCodes?: ContainerRestartRuleOnExitCodes;
+}
+
+export interface ContainerRestartRuleOnExitCodes {
+  operator: string;
+  values?: number[];
 }
 
 export interface ContainerState {
@@ -255,6 +286,7 @@ export interface ContainerStateWaiting {
 
 export interface ContainerStatus {
   allocatedResources?: Record<string, string>;
+  allocatedResourcesStatus?: ResourceStatus[];
   containerID?: string;
   image: string;
   imageID: string;
@@ -265,6 +297,13 @@ export interface ContainerStatus {
   restartCount: number;
   started?: boolean;
   state?: ContainerState;
+  stopSignal?: string;
+  user?: ContainerUser;
+  volumeMounts?: VolumeMountStatus[];
+}
+
+export interface ContainerUser {
+  linux?: LinuxContainerUser;
 }
 
 export interface DaemonEndpoint {
@@ -341,6 +380,7 @@ export interface EnvVar {
 export interface EnvVarSource {
   configMapKeyRef?: ConfigMapKeySelector;
   fieldRef?: ObjectFieldSelector;
+  fileKeyRef?: FileKeySelector;
   resourceFieldRef?: ResourceFieldSelector;
   secretKeyRef?: SecretKeySelector;
 }
@@ -359,6 +399,8 @@ export interface EphemeralContainer {
   readinessProbe?: Probe;
   resizePolicy?: ContainerResizePolicy[];
   resources?: ResourceRequirements;
+  restartPolicy?: string;
+  restartPolicyRules?: ContainerRestartRule[];
   securityContext?: SecurityContext;
   startupProbe?: Probe;
   stdin?: boolean;
@@ -423,6 +465,13 @@ export interface FCVolumeSource {
   readOnly?: boolean;
   targetWWNs?: string[];
   wwids?: string[];
+}
+
+export interface FileKeySelector {
+  key: string;
+  optional?: boolean;
+  path: string;
+  volumeName: string;
 }
 
 export interface FlexPersistentVolumeSource {
@@ -492,7 +541,11 @@ export interface HTTPHeader {
 
 export interface HostAlias {
   hostnames?: string[];
-  ip?: string;
+  ip: string;
+}
+
+export interface HostIP {
+  ip: string;
 }
 
 export interface HostPathVolumeSource {
@@ -528,6 +581,15 @@ export interface ISCSIVolumeSource {
   targetPortal: string;
 }
 
+export interface ImageVolumeSource {
+  pullPolicy?: string;
+  reference?: string;
+}
+
+export interface ImageVolumeStatus {
+  imageRef: string;
+}
+
 export interface KeyToPath {
   key: string;
   mode?: number;
@@ -537,11 +599,13 @@ export interface KeyToPath {
 export interface Lifecycle {
   postStart?: LifecycleHandler;
   preStop?: LifecycleHandler;
+  stopSignal?: string;
 }
 
 export interface LifecycleHandler {
   exec?: ExecAction;
   httpGet?: HTTPGetAction;
+  sleep?: SleepAction;
   tcpSocket?: TCPSocketAction;
 }
 
@@ -572,9 +636,16 @@ export interface LimitRangeSpec {
   limits: LimitRangeItem[];
 }
 
+export interface LinuxContainerUser {
+  gid: number;
+  supplementalGroups?: number[];
+  uid: number;
+}
+
 export interface LoadBalancerIngress {
   hostname?: string;
   ip?: string;
+  ipMode?: string;
   ports?: PortStatus[];
 }
 
@@ -589,6 +660,11 @@ export interface LocalObjectReference {
 export interface LocalVolumeSource {
   fsType?: string;
   path: string;
+}
+
+export interface ModifyVolumeStatus {
+  status: string;
+  targetVolumeAttributesClassName?: string;
 }
 
 export interface NFSVolumeSource {
@@ -647,6 +723,12 @@ export interface NodeAffinity {
   requiredDuringSchedulingIgnoredDuringExecution?: NodeSelector;
 }
 
+export interface NodeAllocatableResourceClaimStatus {
+  containers?: string[];
+  resourceClaimName: string;
+  resources: Record<string, string>;
+}
+
 export interface NodeCondition {
   lastHeartbeatTime?: string;
   lastTransitionTime?: string;
@@ -671,11 +753,25 @@ export interface NodeDaemonEndpoints {
   kubeletEndpoint?: DaemonEndpoint;
 }
 
+export interface NodeFeatures {
+  supplementalGroupsPolicy?: boolean;
+}
+
 export interface NodeList {
   apiVersion?: string;
   items: Node[];
   kind?: string;
   metadata?: ListMeta;
+}
+
+export interface NodeRuntimeHandler {
+  features?: NodeRuntimeHandlerFeatures;
+  name?: string;
+}
+
+export interface NodeRuntimeHandlerFeatures {
+  recursiveReadOnlyMounts?: boolean;
+  userNamespaces?: boolean;
 }
 
 export interface NodeSelector {
@@ -710,11 +806,18 @@ export interface NodeStatus {
   conditions?: NodeCondition[];
   config?: NodeConfigStatus;
   daemonEndpoints?: NodeDaemonEndpoints;
+  declaredFeatures?: string[];
+  features?: NodeFeatures;
   images?: ContainerImage[];
   nodeInfo?: NodeSystemInfo;
   phase?: string;
+  runtimeHandlers?: NodeRuntimeHandler[];
   volumesAttached?: AttachedVolume[];
   volumesInUse?: string[];
+}
+
+export interface NodeSwapStatus {
+  capacity?: number;
 }
 
 export interface NodeSystemInfo {
@@ -727,6 +830,7 @@ export interface NodeSystemInfo {
   machineID: string;
   operatingSystem: string;
   osImage: string;
+  swap?: NodeSwapStatus;
   systemUUID: string;
 }
 
@@ -784,17 +888,20 @@ export interface PersistentVolumeClaimSpec {
   resources?: ResourceRequirements;
   selector?: LabelSelector;
   storageClassName?: string;
+  volumeAttributesClassName?: string;
   volumeMode?: string;
   volumeName?: string;
 }
 
 export interface PersistentVolumeClaimStatus {
   accessModes?: string[];
+  allocatedResourceStatuses?: Record<string, string>;
   allocatedResources?: Record<string, string>;
   capacity?: Record<string, string>;
   conditions?: PersistentVolumeClaimCondition[];
+  currentVolumeAttributesClassName?: string;
+  modifyVolumeStatus?: ModifyVolumeStatus;
   phase?: string;
-  resizeStatus?: string;
 }
 
 export interface PersistentVolumeClaimTemplate {
@@ -843,11 +950,13 @@ export interface PersistentVolumeSpec {
   scaleIO?: ScaleIOPersistentVolumeSource;
   storageClassName?: string;
   storageos?: StorageOSPersistentVolumeSource;
+  volumeAttributesClassName?: string;
   volumeMode?: string;
   vsphereVolume?: VsphereVirtualDiskVolumeSource;
 }
 
 export interface PersistentVolumeStatus {
+  lastPhaseTransitionTime?: string;
   message?: string;
   phase?: string;
   reason?: string;
@@ -873,6 +982,8 @@ export interface PodAffinity {
 
 export interface PodAffinityTerm {
   labelSelector?: LabelSelector;
+  matchLabelKeys?: string[];
+  mismatchLabelKeys?: string[];
   namespaceSelector?: LabelSelector;
   namespaces?: string[];
   topologyKey: string;
@@ -883,10 +994,21 @@ export interface PodAntiAffinity {
   requiredDuringSchedulingIgnoredDuringExecution?: PodAffinityTerm[];
 }
 
+export interface PodCertificateProjection {
+  certificateChainPath?: string;
+  credentialBundlePath?: string;
+  keyPath?: string;
+  keyType: string;
+  maxExpirationSeconds?: number;
+  signerName: string;
+  userAnnotations?: Record<string, string>;
+}
+
 export interface PodCondition {
   lastProbeTime?: string;
   lastTransitionTime?: string;
   message?: string;
+  observedGeneration?: number;
   reason?: string;
   status: string;
   type: string;
@@ -903,8 +1025,13 @@ export interface PodDNSConfigOption {
   value?: string;
 }
 
+export interface PodExtendedResourceClaimStatus {
+  requestMappings: ContainerExtendedResourceRequest[];
+  resourceClaimName: string;
+}
+
 export interface PodIP {
-  ip?: string;
+  ip: string;
 }
 
 export interface PodList {
@@ -924,22 +1051,35 @@ export interface PodReadinessGate {
 
 export interface PodResourceClaim {
   name: string;
-  source?: ClaimSource;
+  resourceClaimName?: string;
+  resourceClaimTemplateName?: string;
+}
+
+export interface PodResourceClaimStatus {
+  name: string;
+  resourceClaimName?: string;
 }
 
 export interface PodSchedulingGate {
   name: string;
 }
 
+export interface PodSchedulingGroup {
+  podGroupName?: string;
+}
+
 export interface PodSecurityContext {
+  appArmorProfile?: AppArmorProfile;
   fsGroup?: number;
   fsGroupChangePolicy?: string;
   runAsGroup?: number;
   runAsNonRoot?: boolean;
   runAsUser?: number;
+  seLinuxChangePolicy?: string;
   seLinuxOptions?: SELinuxOptions;
   seccompProfile?: SeccompProfile;
   supplementalGroups?: number[];
+  supplementalGroupsPolicy?: string;
   sysctls?: Sysctl[];
   windowsOptions?: WindowsSecurityContextOptions;
 }
@@ -959,6 +1099,7 @@ export interface PodSpec {
   hostPID?: boolean;
   hostUsers?: boolean;
   hostname?: string;
+  hostnameOverride?: string;
   imagePullSecrets?: LocalObjectReference[];
   initContainers?: Container[];
   nodeName?: string;
@@ -970,10 +1111,12 @@ export interface PodSpec {
   priorityClassName?: string;
   readinessGates?: PodReadinessGate[];
   resourceClaims?: PodResourceClaim[];
+  resources?: ResourceRequirements;
   restartPolicy?: string;
   runtimeClassName?: string;
   schedulerName?: string;
   schedulingGates?: PodSchedulingGate[];
+  schedulingGroup?: PodSchedulingGroup;
   securityContext?: PodSecurityContext;
   serviceAccount?: string;
   serviceAccountName?: string;
@@ -987,19 +1130,26 @@ export interface PodSpec {
 }
 
 export interface PodStatus {
+  allocatedResources?: Record<string, string>;
   conditions?: PodCondition[];
   containerStatuses?: ContainerStatus[];
   ephemeralContainerStatuses?: ContainerStatus[];
+  extendedResourceClaimStatus?: PodExtendedResourceClaimStatus;
   hostIP?: string;
+  hostIPs?: HostIP[];
   initContainerStatuses?: ContainerStatus[];
   message?: string;
+  nodeAllocatableResourceClaimStatuses?: NodeAllocatableResourceClaimStatus[];
   nominatedNodeName?: string;
+  observedGeneration?: number;
   phase?: string;
   podIP?: string;
   podIPs?: PodIP[];
   qosClass?: string;
   reason?: string;
   resize?: string;
+  resourceClaimStatuses?: PodResourceClaimStatus[];
+  resources?: ResourceRequirements;
   startTime?: string;
 }
 
@@ -1129,12 +1279,19 @@ export interface ReplicationControllerStatus {
 
 export interface ResourceClaim {
   name: string;
+  request?: string;
 }
 
 export interface ResourceFieldSelector {
   containerName?: string;
   divisor?: string;
   resource: string;
+}
+
+export interface ResourceHealth {
+  health?: string;
+  message?: string;
+  resourceID: string;
 }
 
 export interface ResourceQuota {
@@ -1167,6 +1324,11 @@ export interface ResourceRequirements {
   claims?: ResourceClaim[];
   limits?: Record<string, string>;
   requests?: Record<string, string>;
+}
+
+export interface ResourceStatus {
+  name: string;
+  resources?: ResourceHealth[];
 }
 
 export interface SELinuxOptions {
@@ -1265,6 +1427,7 @@ export interface SecretVolumeSource {
 
 export interface SecurityContext {
   allowPrivilegeEscalation?: boolean;
+  appArmorProfile?: AppArmorProfile;
   capabilities?: Capabilities;
   privileged?: boolean;
   procMount?: string;
@@ -1342,6 +1505,7 @@ export interface ServiceSpec {
   selector?: Record<string, string>;
   sessionAffinity?: string;
   sessionAffinityConfig?: SessionAffinityConfig;
+  trafficDistribution?: string;
   type?: string;
 }
 
@@ -1352,6 +1516,10 @@ export interface ServiceStatus {
 
 export interface SessionAffinityConfig {
   clientIP?: ClientIPConfig;
+}
+
+export interface SleepAction {
+  seconds: number;
 }
 
 export interface StorageOSPersistentVolumeSource {
@@ -1446,6 +1614,7 @@ export interface Volume {
   gitRepo?: GitRepoVolumeSource;
   glusterfs?: GlusterfsVolumeSource;
   hostPath?: HostPathVolumeSource;
+  image?: ImageVolumeSource;
   iscsi?: ISCSIVolumeSource;
   name: string;
   nfs?: NFSVolumeSource;
@@ -1471,8 +1640,17 @@ export interface VolumeMount {
   mountPropagation?: string;
   name: string;
   readOnly?: boolean;
+  recursiveReadOnly?: string;
   subPath?: string;
   subPathExpr?: string;
+}
+
+export interface VolumeMountStatus {
+  mountPath: string;
+  name: string;
+  readOnly?: boolean;
+  recursiveReadOnly?: string;
+  volumeStatus?: VolumeStatus;
 }
 
 export interface VolumeNodeAffinity {
@@ -1480,10 +1658,16 @@ export interface VolumeNodeAffinity {
 }
 
 export interface VolumeProjection {
+  clusterTrustBundle?: ClusterTrustBundleProjection;
   configMap?: ConfigMapProjection;
   downwardAPI?: DownwardAPIProjection;
+  podCertificate?: PodCertificateProjection;
   secret?: SecretProjection;
   serviceAccountToken?: ServiceAccountTokenProjection;
+}
+
+export interface VolumeStatus {
+  image?: ImageVolumeStatus;
 }
 
 export interface VsphereVirtualDiskVolumeSource {

@@ -20,6 +20,7 @@ export interface EndpointConditions {
 }
 
 export interface EndpointHints {
+  forNodes?: ForNode[];
   forZones?: ForZone[];
 }
 
@@ -33,7 +34,7 @@ export interface EndpointPort {
 export interface EndpointSlice {
   addressType: string;
   apiVersion?: string;
-  endpoints: Endpoint[];
+  endpoints?: Endpoint[];
   kind?: string;
   metadata?: ObjectMeta;
   ports?: EndpointPort[];
@@ -44,6 +45,10 @@ export interface EndpointSliceList {
   items: EndpointSlice[];
   kind?: string;
   metadata?: ListMeta;
+}
+
+export interface ForNode {
+  name: string;
 }
 
 export interface ForZone {

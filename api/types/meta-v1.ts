@@ -55,6 +55,7 @@ export interface DeleteOptions {
   apiVersion?: string;
   dryRun?: string[];
   gracePeriodSeconds?: number;
+  ignoreStoreReadErrorWithClusterBreakingPotential?: boolean;
   kind?: string;
   orphanDependents?: boolean;
   preconditions?: Preconditions;
@@ -82,6 +83,7 @@ export interface ListMeta {
   remainingItemCount?: number;
   resourceVersion?: string;
   selfLink?: string;
+  shardInfo?: ShardInfo;
 }
 
 export interface ManagedFieldsEntry {
@@ -129,6 +131,10 @@ export interface Preconditions {
 export interface ServerAddressByClientCIDR {
   clientCIDR: string;
   serverAddress: string;
+}
+
+export interface ShardInfo {
+  selector: string;
 }
 
 export interface Status {

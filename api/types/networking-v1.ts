@@ -111,7 +111,6 @@ export interface NetworkPolicy {
   kind?: string;
   metadata?: ObjectMeta;
   spec?: NetworkPolicySpec;
-  status?: NetworkPolicyStatus;
 }
 
 export interface NetworkPolicyEgressRule {
@@ -146,7 +145,7 @@ export interface NetworkPolicyPort {
 export interface NetworkPolicySpec {
   egress?: NetworkPolicyEgressRule[];
   ingress?: NetworkPolicyIngressRule[];
-  podSelector: LabelSelector;
+  podSelector?: LabelSelector;
   policyTypes?: string[];
 }
 

@@ -32,10 +32,10 @@ export interface PodDisruptionBudgetSpec {
 
 export interface PodDisruptionBudgetStatus {
   conditions?: Condition[];
-  currentHealthy: number;
-  desiredHealthy: number;
+  currentHealthy?: number;
+  desiredHealthy?: number;
   disruptedPods?: Record<string, string>;
-  disruptionsAllowed: number;
-  expectedPods: number;
+  disruptionsAllowed?: number;
+  expectedPods?: number;
   observedGeneration?: number;
 }

@@ -73,7 +73,7 @@ export interface RoleList {
 }
 
 export interface RoleRef {
-  apiGroup: string;
+  apiGroup?: string;
   kind: string;
   name: string;
 }

@@ -8,7 +8,7 @@ export interface PriorityClass {
   kind?: string;
   metadata?: ObjectMeta;
   preemptionPolicy?: string;
-  value: number;
+  value?: number;
 }
 
 export interface PriorityClassList {

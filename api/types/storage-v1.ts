@@ -19,9 +19,12 @@ export interface CSIDriverList {
 export interface CSIDriverSpec {
   attachRequired?: boolean;
   fsGroupPolicy?: string;
+  nodeAllocatableUpdatePeriodSeconds?: number;
   podInfoOnMount?: boolean;
+  preventPodSchedulingIfMissing?: boolean;
   requiresRepublish?: boolean;
   seLinuxMount?: boolean;
+  serviceAccountTokenInSecrets?: boolean;
   storageCapacity?: boolean;
   tokenRequests?: TokenRequest[];
   volumeLifecycleModes?: string[];
@@ -128,6 +131,7 @@ export interface VolumeAttachmentStatus {
 }
 
 export interface VolumeError {
+  errorCode?: number;
   message?: string;
   time?: string;
 }

@@ -1,0 +1,110 @@
+import { services } from '../../api/resources.ts';
+import type { Service, ServicePort } from '../../api/types/core-v1.ts';
+import type { KindDeclaration } from '../registry/kind.ts';
+import { ageColumn, allVerbs, formatLabels, nameColumn } from './common.ts';
+
+const hasNodePorts = (type: string | undefined): boolean => type === 'NodePort' || type === 'LoadBalancer';
+
+/** Fills the absent fields that do not depend on what is allocated; the addresses come from the allocator. */
+export function defaultService(service: Service): void {
+  service.spec ??= {};
+  const spec = service.spec;
+  spec.sessionAffinity ||= 'None';
+  if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
+  else if (spec.sessionAffinity === 'ClientIP') {
+    spec.sessionAffinityConfig ??= {};
+    spec.sessionAffinityConfig.clientIP ??= {};
+    spec.sessionAffinityConfig.clientIP.timeoutSeconds ??= 10_800;
+  }
+  spec.type ||= 'ClusterIP';
+  for (const port of spec.ports ?? []) {
+    port.protocol ||= 'TCP';
+    if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '')
+      port.targetPort = port.port;
+  }
+  if (hasNodePorts(spec.type)) spec.externalTrafficPolicy ||= 'Cluster';
+  if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
+  if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
+}
+
+const portText = ({ port, nodePort, protocol }: ServicePort): string =>
+  nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`;
+
+function externalIP(service: Service): string {
+  const { type, externalIPs = [], externalName } = service.spec ?? {};
+  if (type === 'ExternalName') return externalName ?? '';
+  if (type !== 'LoadBalancer') return externalIPs.join(',') || '<none>';
+  const ingress = (service.status?.loadBalancer?.ingress ?? []).map((item) => item.ip || item.hostname || '');
+  const all = [...new Set([...ingress, ...externalIPs])].join(',');
+  return all || '<pending>';
+}
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ */
+export const service: KindDeclaration<Service> = {
+  ...services,
+  singular: 'service',
+  listKind: 'ServiceList',
+  shortNames: ['svc'],
+  categories: ['all'],
+  verbs: allVerbs,
+  schema: 'io.k8s.api.core.v1.Service',
+  storagePath: 'services/specs',
+  defaults: defaultService,
+  prepareForCreate(object) {
+    object.status = { loadBalancer: {} };
+  },
+  prepareForUpdate(next, previous) {
+    next.status = previous.status;
+    // Addresses stay unless the update names others; a change to ExternalName gives them up.
+    if (next.spec && previous.spec && next.spec.type !== 'ExternalName') {
+      next.spec.clusterIP ||= previous.spec.clusterIP;
+      next.spec.clusterIPs ??= previous.spec.clusterIPs;
+      next.spec.ipFamilies ??= previous.spec.ipFamilies;
+      next.spec.ipFamilyPolicy ??= previous.spec.ipFamilyPolicy;
+    }
+  },
+  status: {
+    prepareForUpdate(next, previous) {
+      next.spec = previous.spec;
+    },
+  },
+  selectableFields: {
+    'spec.clusterIP': (object) => object.spec?.clusterIP ?? '',
+    'spec.type': (object) => object.spec?.type ?? '',
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Type',
+      type: 'string',
+      description: 'How the service is exposed.',
+      value: (object) => object.spec?.type ?? '',
+    },
+    {
+      name: 'Cluster-IP',
+      type: 'string',
+      description: 'Address of the service in the cluster.',
+      value: (object) => object.spec?.clusterIPs?.[0] || object.spec?.clusterIP || '<none>',
+    },
+    {
+      name: 'External-IP',
+      type: 'string',
+      description: 'Addresses of the service outside the cluster.',
+      value: externalIP,
+    },
+    {
+      name: 'Port(s)',
+      type: 'string',
+      description: 'Ports of the service, with its node port where it has one.',
+      value: (object) => (object.spec?.ports ?? []).map(portText).join(',') || '<none>',
+    },
+    ageColumn,
+    {
+      name: 'Selector',
+      type: 'string',
+      priority: 1,
+      description: 'Labels of the pods that the service sends to.',
+      value: (object) => formatLabels(object.spec?.selector),
+    },
+  ],
+};
