@@ -120,7 +120,7 @@ t.test('the pod network carries what Kubernetes promises, and leaves nothing beh
   t.equal(await ask(b.namespace, a.ip, 80), a.ip.replace(/\d+$/, '3'), 'pods of a node see each other');
   t.equal(await askFromHost(a.ip, 80), network.gateway, 'the host reaches a pod');
 
-  const server = createServer((socket) => socket.end(socket.remoteAddress)).listen(0, serviceIP);
+  const server = createServer((socket) => socket.end(String(socket.remoteAddress))).listen(0, serviceIP);
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   t.equal(
