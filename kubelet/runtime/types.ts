@@ -21,6 +21,8 @@ export const labels = {
   /** Hash of the container's spec: another hash means another container. */
   hash: 'io.kubernetes.container.hash',
   sandboxID: 'io.kubernetes.sandbox.id',
+  /** Image as the spec wrote it. */
+  image: 'nekalakube.io/image',
   terminationMessagePath: 'io.kubernetes.container.terminationMessagePath',
   terminationMessagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
   /** Seconds; how an orphan whose Pod object is gone is stopped. */

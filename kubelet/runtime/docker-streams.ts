@@ -1,0 +1,105 @@
+import { type Duplex, Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import { engine } from './docker-errors.ts';
+import { FrameDecoder } from './frames.ts';
+import type { ExecOptions, ExecResult, LogOptions, StreamSession } from './types.ts';
+
+/** Output of a probe or hook that is kept, in bytes. */
+const longestOutput = 10 * 1024;
+
+/** Docker takes `since` as seconds with a fraction. */
+const sinceText = (seconds: number): string => seconds.toFixed(9);
+
+/** The container's log from the engine, framed unless it has a TTY. */
+export async function openLogs(docker: Docker, id: string, options: LogOptions): Promise<Readable> {
+  const common = {
+    stdout: true,
+    stderr: true,
+    timestamps: options.timestamps ?? false,
+    ...(options.tail !== undefined && { tail: options.tail }),
+    // The type says number, the engine takes fractions only as text.
+    ...(options.since !== undefined && { since: sinceText(options.since) as unknown as number }),
+    ...(options.signal && { abortSignal: options.signal }),
+  };
+  const container = docker.getContainer(id);
+  if (!options.follow) {
+    const whole = await engine(() => container.logs({ ...common, follow: false }));
+    return Readable.from(whole.length > 0 ? [whole] : [], { objectMode: false });
+  }
+  return (await engine(() => container.logs({ ...common, follow: true }))) as Readable;
+}
+
+/** Starts a command in a running container with its streams attached. */
+export async function openExec(docker: Docker, id: string, options: ExecOptions): Promise<StreamSession> {
+  const tty = options.tty ?? false;
+  const exec = await engine(() =>
+    docker.getContainer(id).exec({
+      Cmd: options.command,
+      AttachStdin: options.stdin ?? false,
+      AttachStdout: options.stdout ?? true,
+      AttachStderr: options.stderr ?? true,
+      Tty: tty,
+    }),
+  );
+  const stream = await engine(() => exec.start({ hijack: true, stdin: options.stdin ?? false, Tty: tty }));
+  return {
+    stream,
+    tty,
+    resize: ({ width, height }) => engine(() => exec.resize({ w: width, h: height })),
+    exitCode: async () => {
+      const { ExitCode, Running } = await engine(() => exec.inspect());
+      return Running ? undefined : (ExitCode ?? undefined);
+    },
+  };
+}
+
+/** Attaches to the container's own process. */
+export async function openAttach(
+  docker: Docker,
+  id: string,
+  options: { stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean },
+): Promise<StreamSession> {
+  const container = docker.getContainer(id);
+  const { tty, ...channels } = options;
+  const stream = await engine(() => container.attach({ stream: true, hijack: true, ...channels }));
+  return {
+    stream: stream as Duplex,
+    tty,
+    resize: ({ width, height }) => engine(() => container.resize({ w: width, h: height })),
+    exitCode: async () => {
+      const { State } = await engine(() => container.inspect());
+      return State.Running ? undefined : State.ExitCode;
+    },
+  };
+}
+
+/** Runs a command to its end; aborting lets go of it (Docker cannot kill an exec) and rejects. */
+export async function runExec(
+  docker: Docker,
+  id: string,
+  command: string[],
+  signal: AbortSignal,
+): Promise<ExecResult> {
+  const session = await openExec(docker, id, { command });
+  const abort = () => session.stream.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    const kept: Buffer[] = [];
+    let length = 0;
+    const decoder = new FrameDecoder((_channel, chunk) => {
+      if (length >= longestOutput) return;
+      kept.push(chunk.subarray(0, longestOutput - length));
+      length += chunk.length;
+    });
+    if (!signal.aborted) for await (const chunk of session.stream) decoder.push(chunk as Buffer);
+    signal.throwIfAborted();
+    const exitCode = await session.exitCode();
+    return { exitCode: exitCode ?? 0, output: Buffer.concat(kept).toString('utf8') };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+    session.stream.destroy();
+  }
+}
