@@ -66,6 +66,14 @@ export interface KindDeclaration<T extends KubeObject = KubeObject> extends Reso
     validateUpdate?(next: T, previous: T): FieldError[];
   };
   scale?: ScaleDeclaration<T>;
+  /** Subresources served by handlers of their own (`log`, `exec`, `binding`), as discovery lists them. */
+  subresources?: readonly {
+    name: string;
+    kind: string;
+    group?: string;
+    version?: string;
+    verbs: readonly string[];
+  }[];
   /** Non-fatal advice, sent as `Warning` headers. */
   warnings?(object: T): string[];
   /** Extra field selectors beside metadata.name and metadata.namespace. */
@@ -76,6 +84,12 @@ export interface KindDeclaration<T extends KubeObject = KubeObject> extends Reso
    * `requested` is what the client asked for, if it asked.
    */
   gracePeriodSeconds?(object: T, requested: number | undefined): number;
+  /** Objects vanish by themselves this long after their last write (Events). */
+  ttlSeconds?: number;
+  /** A PUT on a name that does not exist creates the object. */
+  allowCreateOnUpdate?: boolean;
+  /** DELETE answers with the deleted object instead of a Status (Pods, Services, ServiceAccounts, …). */
+  deleteReturnsObject?: boolean;
   /** Propagation when the client names none; Kubernetes' default for most kinds is `background`. */
   defaultDeletionPropagation?: 'background' | 'orphan';
 }
