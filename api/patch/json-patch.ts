@@ -154,29 +154,16 @@ function apply(root: { document: unknown }, operation: Operation): void {
   const op = String(operation.op ?? 'unknown');
   const path = operation.path as string;
   const from = operation.from as string;
-  switch (op) {
-    case 'add':
-      return add(root, path, structuredClone(operation.value), op);
-    case 'remove':
-      return remove(root, path, op);
-    case 'replace':
-      return replace(root, path, structuredClone(operation.value));
-    case 'test':
-      return test(root, path, operation.value);
-    case 'move': {
-      const { found, value } = read(root, from, op);
-      if (!found) throw missing(op, from);
-      remove(root, from, op);
-      return add(root, path, value, op);
-    }
-    case 'copy': {
-      const { found, value } = read(root, from, op);
-      if (!found) throw missing(op, from);
-      return add(root, path, structuredClone(value), op);
-    }
-    default:
-      throw unapplicable(`Unexpected kind: ${op}`);
-  }
+  if (op === 'add') add(root, path, structuredClone(operation.value), op);
+  else if (op === 'remove') remove(root, path, op);
+  else if (op === 'replace') replace(root, path, structuredClone(operation.value));
+  else if (op === 'test') test(root, path, operation.value);
+  else if (op === 'move' || op === 'copy') {
+    const { found, value } = read(root, from, op);
+    if (!found) throw missing(op, from);
+    if (op === 'move') remove(root, from, op);
+    add(root, path, op === 'move' ? value : structuredClone(value), op);
+  } else throw unapplicable(`Unexpected kind: ${op}`);
 }
 
 /**
