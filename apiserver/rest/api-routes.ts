@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { KindRegistry, ServedKind } from '../registry/kind-registry.ts';
+import type { ObjectWriter } from '../registry/object-writer.ts';
+import { EtcdError, GrpcCode } from '../storage/etcd-error.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Answer } from './answer.ts';
+import { ApiError, methodNotAllowed, noSuchPath, notAcceptable, timedOut, unavailable } from './api-error.ts';
+import { acceptedTypes, negotiate } from './media-types.ts';
+import { get, list } from './read-handlers.ts';
+import type { ResourceRequest, User } from './request-context.ts';
+import type { RequestInfo } from './request-info.ts';
+import type { WatchServer } from './watch-handler.ts';
+import { create, patch, remove, removeCollection, update } from './write-handlers.ts';
+
+/** A handler of one subresource, beyond status. */
+export type SubresourceHandler = (request: ResourceRequest) => Promise<Answer>;
+
+export interface ApiRoutesOptions {
+  storage: Storage;
+  registry: KindRegistry;
+  writer: ObjectWriter;
+  watches: WatchServer;
+  /** By `plural.group/subresource` or `plural/subresource`. */
+  subresources: ReadonlyMap<string, SubresourceHandler>;
+}
+
+/** An error as the Status that clients understand. */
+export function asApiError(error: unknown): ApiError | undefined {
+  if (error instanceof ApiError) return error;
+  if (error instanceof EtcdError)
+    return error.code === GrpcCode.deadlineExceeded
+      ? timedOut('the store did not answer in time')
+      : unavailable(`the store is not available: ${error.message}`);
+  return undefined;
+}
+
+/** Takes a request on a resource to its handler. Everything is decided by the kind's declaration. */
+export class ApiRoutes {
+  readonly #options: ApiRoutesOptions;
+
+  constructor(options: ApiRoutesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Answers a request. A watch is answered through `begin`, and undefined is returned.
+   * @throws {ApiError}
+   */
+  async handle(
+    input: { info: RequestInfo; user: User; raw: IncomingMessage; body: Buffer; warnings: string[] },
+    begin: (contentType: string) => ServerResponse,
+  ): Promise<Answer | undefined> {
+    const { info, raw, ...rest } = input;
+    const { registry, storage, writer, watches } = this.#options;
+    const served = registry.get(info.group, info.version, info.resource);
+    if (!served) throw noSuchPath();
+    this.#checkScope(served, info);
+    const accept = negotiate(raw.headers.accept);
+    if (!accept) throw notAcceptable(acceptedTypes);
+    const request: ResourceRequest = { ...rest, info, headers: raw.headers, served, accept };
+    if (info.subresource && info.subresource !== 'status') return this.#subresource(request);
+    if (info.subresource === 'status' && (!served.kind.status || info.rest.length)) throw noSuchPath();
+    if (!info.subresource && !served.kind.verbs.includes(info.verb)) throw methodNotAllowed();
+    switch (info.verb) {
+      case 'get':
+        return get(storage, request);
+      case 'list':
+        return list(storage, request);
+      case 'watch':
+        await watches.serve(request, () => begin('application/json'));
+        return undefined;
+      case 'create':
+        if (info.name) throw methodNotAllowed();
+        return create(writer, request);
+      case 'update':
+        return update(writer, request);
+      case 'patch':
+        return patch(writer, request);
+      case 'delete':
+        if (info.subresource) throw methodNotAllowed();
+        return remove(writer, request);
+      case 'deletecollection':
+        return removeCollection(storage, writer, request);
+      default:
+        throw methodNotAllowed();
+    }
+  }
+
+  /** A namespaced kind is written below a namespace, a cluster-wide one never. */
+  #checkScope({ kind }: ServedKind, info: RequestInfo): void {
+    if (kind.namespaced) {
+      const reading = info.verb === 'list' || info.verb === 'watch';
+      if (!info.namespace && (info.name || !reading)) throw info.name ? noSuchPath() : methodNotAllowed();
+    } else if (info.namespace && kind.plural !== 'namespaces') throw noSuchPath();
+    if (!info.name && (info.verb === 'update' || info.verb === 'patch')) throw methodNotAllowed();
+  }
+
+  async #subresource(request: ResourceRequest): Promise<Answer> {
+    const { info } = request;
+    const resource = info.group ? `${info.resource}.${info.group}` : info.resource;
+    const handler = this.#options.subresources.get(`${resource}/${info.subresource}`);
+    if (!handler) throw noSuchPath();
+    return handler(request);
+  }
+}
