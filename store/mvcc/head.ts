@@ -1,0 +1,31 @@
+import { type Infer, int64, message } from '../../api/etcd/codec.ts';
+
+/**
+ * The state that every batch writes anew: where history stands and what all records together must add up to.
+ * `sum` adds the records' checksums modulo 2^48, so one pass over the disk proves that none is missing.
+ */
+export const Head = message({
+  revision: int64(1),
+  compact_revision: int64(2),
+  count: int64(3),
+  sum: int64(4),
+});
+export type Head = Infer<typeof Head>;
+
+export const sumModulus = 2 ** 48;
+
+/** The running count and sum of all records. */
+export class Tally {
+  count = 0;
+  sum = 0;
+
+  add(crc: number): void {
+    this.count++;
+    this.sum = (this.sum + crc) % sumModulus;
+  }
+
+  remove(crc: number): void {
+    this.count--;
+    this.sum = (this.sum - crc + sumModulus) % sumModulus;
+  }
+}

@@ -1,0 +1,100 @@
+import { crc32 } from 'node:zlib';
+import { KeyValue } from '../../api/etcd/messages.ts';
+
+/**
+ * The records in LevelDB:
+ *
+ * - `r` revision(8) sub(4) → crc(4) KeyValue: one change. A tombstone is a KeyValue with only a key, as in etcd.
+ * - `l` id(8) → crc(4) Lease
+ * - `h` → crc(4) head: revision, compaction and the count and sum of all records above, rewritten in every batch
+ * - `m` → crc(4) member: identity and alarms
+ *
+ * Every checksum covers its key too, so a record in the wrong place is seen. The head's count and sum make a
+ * record that is missing altogether seen.
+ */
+export const prefix = { revision: 0x72, lease: 0x6c, head: 0x68, member: 0x6d } as const;
+
+export const headKey = Buffer.from([prefix.head]);
+export const memberKey = Buffer.from([prefix.member]);
+const crcSize = 4;
+
+/** Where a change is: its revision and its place within it. */
+export interface Location {
+  revision: number;
+  sub: number;
+}
+
+/** A record that is not what was written. */
+export class DamageError extends Error {
+  override name = 'DamageError';
+}
+
+export function revisionKey(revision: number, sub: number): Buffer {
+  const key = Buffer.allocUnsafe(13);
+  key[0] = prefix.revision;
+  key.writeUInt32BE(Math.floor(revision / 2 ** 32), 1);
+  key.writeUInt32BE(revision % 2 ** 32, 5);
+  key.writeUInt32BE(sub, 9);
+  return key;
+}
+
+export function parseRevisionKey(key: Buffer): Location {
+  return { revision: key.readUInt32BE(1) * 2 ** 32 + key.readUInt32BE(5), sub: key.readUInt32BE(9) };
+}
+
+export function leaseKey(id: bigint): Buffer {
+  const key = Buffer.allocUnsafe(9);
+  key[0] = prefix.lease;
+  key.writeBigInt64BE(id, 1);
+  return key;
+}
+
+/** The checksum of a record. */
+export function checksum(key: Buffer, body: Uint8Array): number {
+  return crc32(body, crc32(key));
+}
+
+/** A record's stored value. */
+export function seal(crc: number, body: Uint8Array): Buffer {
+  const value = Buffer.allocUnsafe(crcSize + body.length);
+  value.writeUInt32BE(crc, 0);
+  value.set(body, crcSize);
+  return value;
+}
+
+export function storedChecksum(value: Buffer): number {
+  return value.length >= crcSize ? value.readUInt32BE(0) : -1;
+}
+
+/**
+ * A stored value's body.
+ * @throws {DamageError} naming the record.
+ */
+export function unseal(key: Buffer, value: Buffer): Buffer {
+  const body = value.subarray(crcSize);
+  if (storedChecksum(value) !== checksum(key, body))
+    throw new DamageError(`record ${describeKey(key)} is damaged: its checksum does not match`);
+  return body;
+}
+
+export function describeKey(key: Buffer): string {
+  if (key[0] === prefix.revision && key.length === 13) {
+    const { revision, sub } = parseRevisionKey(key);
+    return `of revision ${revision}.${sub}`;
+  }
+  return `0x${key.toString('hex')}`;
+}
+
+/** What the index needs of a KeyValue; `version` 0 is a tombstone. */
+export interface Summary {
+  key: string;
+  createRevision: number;
+  version: number;
+  lease: bigint;
+}
+
+/** Reads a KeyValue without its value. Keys are strings of one character a byte: they sort as bytes do. */
+export function summarize(raw: Buffer): Summary {
+  const { key, create_revision, version, lease } = KeyValue.decode(raw);
+  return { key: key.toString('latin1'), createRevision: create_revision, version, lease };
+}
