@@ -46,9 +46,7 @@ function indexOf(list: readonly unknown[], segment: string, operation: string, p
 
 const outOfBounds = (operation: string, segment: string, path: string): PatchError =>
   unapplicable(
-    operation === 'add' || operation === 'copy' || operation === 'move'
-      ? `${operation} operation does not apply: doc is missing path: ${quote(path)}: Unable to access invalid index: ${segment}: invalid index referenced`
-      : `${operation} operation does not apply: doc is missing key: ${path}: Unable to access invalid index: ${segment}: invalid index referenced`,
+    `error in ${operation} for path: '${path}': Unable to access invalid index: ${segment}: invalid index referenced`,
   );
 
 type Container = JSONObject | unknown[];
@@ -69,11 +67,7 @@ function containerOf(
     } else if (isObject(current) && Object.hasOwn(current, segment)) current = current[segment];
     else current = undefined;
     if (current === undefined || current === null || typeof current !== 'object')
-      throw unapplicable(
-        operation === 'remove'
-          ? `remove operation does not apply: doc is missing path: ${quote(path)}: missing value`
-          : `${operation} operation does not apply: doc is missing path: ${quote(path)}: missing value`,
-      );
+      throw missing(operation, quote(path));
   }
   return { holder: current as Container, last };
 }
@@ -118,10 +112,7 @@ function remove(root: { document: unknown }, path: string, operation: string): v
   }
   if (!Object.hasOwn(holder, last))
     throw unapplicable(
-      `Unable to remove nonexistent key: ${last}: missing value`.replace(
-        /^/,
-        `${operation} operation does not apply: `,
-      ),
+      `error in ${operation} for path: '${path}': Unable to remove nonexistent key: ${last}: missing value`,
     );
   delete holder[last];
 }
@@ -146,7 +137,7 @@ function replace(root: { document: unknown }, path: string, value: unknown): voi
 function test(root: { document: unknown }, path: string, value: unknown): void {
   const { found, value: actual } = read(root, path, 'test');
   if (!found && value !== null && value !== undefined)
-    throw unapplicable(`testing path ${path} failed: missing value`.replace(/^testing/, 'testing'));
+    throw unapplicable(`testing path ${path} failed: missing value`);
   if (found && !equal(actual, value ?? null)) throw unapplicable(`testing value ${path} failed: test failed`);
 }
 

@@ -1,11 +1,16 @@
-/** A patch that cannot be read (400) or cannot be applied (422). The message is worded as Kubernetes words it. */
+/**
+ * A patch that cannot be read (400), is too large (413) or does not fit the object (422). `message` is what Kubernetes
+ * answers; for 422 that says little, so `detail` has the reason.
+ */
 export class PatchError extends Error {
   override name = 'PatchError';
   readonly code: 400 | 413 | 422;
+  readonly detail: string;
 
-  constructor(code: 400 | 413 | 422, message: string) {
-    super(message);
+  constructor(code: 400 | 413 | 422, detail: string) {
+    super(code === 422 ? 'the server rejected our request due to an error in our request' : detail);
     this.code = code;
+    this.detail = detail;
   }
 }
 

@@ -29,7 +29,7 @@ function goText(value: unknown): string {
 }
 
 const noMergeKey = (item: JSONObject, key: string): PatchError =>
-  new PatchError(422, `map: ${goText(item)} does not contain declared merge key: ${key}`);
+  new PatchError(400, `map: ${goText(item)} does not contain declared merge key: ${key}`);
 
 function fieldOf(
   node: SchemaNode | undefined,
@@ -74,7 +74,7 @@ function mergeObjects(current: JSONObject, patch: JSONObject, node: SchemaNode |
     if (directive === 'replace')
       return withoutDirectives({ ...patch, [patchDirective]: undefined }) as JSONObject;
     if (directive !== 'merge')
-      throw new PatchError(422, `unknown patch type: ${goText(directive)} in map: ${goText(patch)}`);
+      throw new PatchError(400, `unknown patch type: ${goText(directive)} in map: ${goText(patch)}`);
   }
   const result = { ...current };
   retainKeys(result, patch);
@@ -123,7 +123,7 @@ const itemNode = (node: SchemaNode): SchemaNode | undefined =>
 
 function keyed(item: unknown, key: string): JSONObject {
   if (!isObject(item))
-    throw new PatchError(422, `expected a map[string]interface {}, but received a ${typeof item}`);
+    throw new PatchError(400, `expected a map[string]interface {}, but received a ${typeof item}`);
   if (item[key] === undefined) throw noMergeKey(item, key);
   return item;
 }
@@ -134,13 +134,13 @@ type ListField = Pick<Property, 'node' | 'patchMergeKey'>;
 function mergeItems(current: readonly unknown[], patch: readonly unknown[], field: ListField): unknown[] {
   const mergeKey = field.patchMergeKey;
   if (!patch.some(isObject) && !current.some(isObject)) return [...new Set([...current, ...patch])];
-  if (!mergeKey) throw new PatchError(422, 'cannot merge lists without merge key for type struct');
+  if (!mergeKey) throw new PatchError(400, 'cannot merge lists without merge key for type struct');
   let result = [...current];
   const plain: JSONObject[] = [];
   let replace = false;
   for (const item of patch) {
     if (!isObject(item))
-      throw new PatchError(422, `expected a map[string]interface {}, but received a ${typeof item}`);
+      throw new PatchError(400, `expected a map[string]interface {}, but received a ${typeof item}`);
     switch (item[patchDirective]) {
       case undefined:
         plain.push(item);
@@ -154,7 +154,7 @@ function mergeItems(current: readonly unknown[], patch: readonly unknown[], fiel
         replace = true;
         break;
       case 'merge':
-        throw new PatchError(422, 'merging lists cannot yet be specified in the patch');
+        throw new PatchError(400, 'merging lists cannot yet be specified in the patch');
       default:
         throw new PatchError(
           422,
@@ -228,7 +228,7 @@ function mergeOrdered(
   const removal = patch[`${deletePrefix}${name}`];
   if (change !== undefined && change !== null && !Array.isArray(change)) throw new PatchError(400, bad.order);
   if (current !== undefined && !Array.isArray(current))
-    throw new PatchError(422, `expected a []interface {}, but received a ${typeof current}`);
+    throw new PatchError(400, `expected a []interface {}, but received a ${typeof current}`);
   const items = (change ?? []) as unknown[];
   checkOrder(items, order, key);
   if (change === undefined && current === undefined) return;
@@ -260,14 +260,14 @@ function checkOrder(
   }
   if (index < items.length)
     throw new PatchError(
-      422,
+      400,
       `The order in patch list:\n${goText(patch)}\n doesn't match ${orderPrefix.slice(0, -1)} list:\n${goText(order)}\n`,
     );
 }
 
 /**
  * Applies a strategic merge patch to an object of this schema. Neither argument is changed.
- * @throws {PatchError} 400 for a malformed patch or directive, 422 for one that does not fit the object
+ * @throws {PatchError} 400 for a malformed patch or directive, or one that does not fit the object
  */
 export function applyStrategicMergePatch(
   document: JSONObject,
