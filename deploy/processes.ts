@@ -61,6 +61,10 @@ export function writeAtomically(path: string, content: string, mode = 0o644): vo
 /** What a pid file holds: the process and which command line it runs. */
 export interface PidRecord extends ProcessIdentity {
   command: string[];
+  /** How often it was started again by the supervisor that wrote this. */
+  restarts: number;
+  /** ISO 8601. */
+  startedAt: string;
 }
 
 /** The live process that a pid file names; undefined if the file is missing, unreadable or out of date. */
