@@ -86,6 +86,7 @@ const shuffle = <T>(list: readonly T[]): T[] => {
 
 async function start(values: Values, { log, signal }: ComponentContext): Promise<void> {
   const serviceNetwork = networkOf(values, 'service-cluster-ip-range');
+  const podNetwork = networkOf(values, 'cluster-cidr');
   const serviceCIDR = values['service-cluster-ip-range'];
   if (values.cleanup) {
     await removeServiceRoute(serviceCIDR);
@@ -114,7 +115,7 @@ async function start(values: Values, { log, signal }: ComponentContext): Promise
   const proxier = new Proxier({
     connections,
     log,
-    isInside: insideOf([serviceNetwork, networkOf(values, 'cluster-cidr')]),
+    isInside: insideOf([serviceNetwork, podNetwork]),
     nodePortAddresses: nodePortAddresses(values, networks),
     repair: () => ensureServiceRoute(serviceCIDR),
     onProblem: (service, message) => {
@@ -154,7 +155,7 @@ async function start(values: Values, { log, signal }: ComponentContext): Promise
       view: watch,
       ttl: 5,
       serial: Math.floor(Date.now() / 1000),
-      isClusterIP: insideOf([serviceNetwork, networkOf(values, 'cluster-cidr')], Number.POSITIVE_INFINITY),
+      isClusterIP: (ip) => cidrContains(serviceNetwork, ip) || cidrContains(podNetwork, ip),
     },
     ready: () => watch.synced,
     shuffle,

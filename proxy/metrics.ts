@@ -6,14 +6,14 @@ export interface Metric {
   samples: { labels?: Readonly<Record<string, string>>; value: number }[];
 }
 
-const escape = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+const quoted = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 
 /** The Prometheus text format. https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export function formatMetrics(metrics: readonly Metric[]): string {
   return metrics
     .map(({ name, help, type, samples }) => {
       const lines = samples.map(({ labels, value }) => {
-        const pairs = Object.entries(labels ?? {}).map(([key, text]) => `${key}="${escape(text)}"`);
+        const pairs = Object.entries(labels ?? {}).map(([key, text]) => `${key}="${quoted(text)}"`);
         return `${name}${pairs.length ? `{${pairs.join(',')}}` : ''} ${value}`;
       });
       return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`;
