@@ -1,4 +1,4 @@
-import type { KubeObject } from '../../api/object.ts';
+import { apiVersionOf, type KubeObject } from '../../api/object.ts';
 import type { ResourceCache } from '../storage/resource-cache.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { KindDeclaration } from './kind.ts';
@@ -41,6 +41,13 @@ export class KindRegistry {
     if (!served) throw new TypeError(`no such kind: ${resource.plural}`);
     return served;
   }
+
+  /** Whether an apiVersion and kind is served. Bound, so that it can be passed on. */
+  readonly isKnown = (apiVersion: string, kind: string): boolean => {
+    for (const served of this.#served.values())
+      if (served.kind.kind === kind && apiVersionOf(served.kind) === apiVersion) return true;
+    return false;
+  };
 
   all(): ServedKind[] {
     return [...this.#served.values()];

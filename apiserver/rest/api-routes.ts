@@ -71,11 +71,11 @@ export class ApiRoutes {
         return undefined;
       case 'create':
         if (info.name) throw methodNotAllowed();
-        return create(writer, request);
+        return create(this.#options, request);
       case 'update':
-        return update(writer, request);
+        return update(this.#options, request);
       case 'patch':
-        return patch(writer, request);
+        return patch(this.#options, request);
       case 'delete':
         if (info.subresource) throw methodNotAllowed();
         return remove(writer, request);

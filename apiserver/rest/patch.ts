@@ -1,7 +1,15 @@
-import jsonPatch, { type Operation } from 'fast-json-patch';
+import { quote } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/object.ts';
-import { badRequest, unsupportedMediaType } from './api-error.ts';
-import { isRecord, parseBody } from './body.ts';
+import { applyJSONPatch } from '../../api/patch/json-patch.ts';
+import { applyMergePatch } from '../../api/patch/merge-patch.ts';
+import { type JSONObject, PatchError } from '../../api/patch/patch-error.ts';
+import { applyStrategicMergePatch } from '../../api/patch/strategic-merge-patch.ts';
+import { strictMessage } from '../../api/schema/decode.ts';
+import { DecodeError } from '../../api/schema/decode-error.ts';
+import type { ObjectNode } from '../../api/schema/node.ts';
+import { walkSchema } from '../../api/schema/walk.ts';
+import { ApiError, badRequest, invalid, unsupportedMediaType } from './api-error.ts';
+import { type FieldValidation, mediaType, parseValue } from './body.ts';
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
 
@@ -14,31 +22,72 @@ const types: Record<string, PatchType> = {
 
 /** The kind of patch from its media type. @throws {ApiError} 415 */
 export function patchTypeOf(contentType: string | undefined): PatchType {
-  const type = types[(contentType ?? '').split(';')[0]!.trim().toLowerCase()];
+  const type = types[mediaType(contentType)];
   if (!type) throw unsupportedMediaType(Object.keys(types));
   return type;
 }
 
-/** https://www.rfc-editor.org/rfc/rfc7386 */
-function merge(target: unknown, patch: unknown): unknown {
-  if (!isRecord(patch)) return patch;
-  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete result[name];
-    else result[name] = merge(result[name], value);
-  }
-  return result;
+export interface PatchRequest {
+  type: Exclude<PatchType, 'apply'>;
+  bytes: Buffer;
+  schema: ObjectNode;
+  validation: FieldValidation;
+  warnings: string[];
 }
 
-/** A patch, parsed once; applied to each state that the write is tried on. */
-export async function compilePatch(
-  type: PatchType,
-  bytes: Buffer,
-): Promise<(current: KubeObject) => KubeObject> {
-  const patch = await parseBody(bytes, 'json');
-  if (type === 'json') {
-    return (current) => jsonPatch.applyPatch(current, patch as Operation[], true, false).newDocument;
+/**
+ * A patch, parsed once, to be applied to each state that the write is tried on. The result has been checked
+ * against the schema.
+ * @throws {ApiError} 400, 413 or 422
+ */
+export async function compilePatch(request: PatchRequest): Promise<(current: KubeObject) => KubeObject> {
+  const { type, bytes, schema, validation } = request;
+  const patch = await parseValue(bytes, 'json');
+  return (current) => {
+    const value = apply(type, current as JSONObject, patch, schema);
+    try {
+      const result = walkSchema(schema, value);
+      if (validation !== 'Ignore') reportUnknown(request, result.unknown);
+      return result.value as KubeObject;
+    } catch (error) {
+      if (error instanceof DecodeError) throw badRequest(error.message);
+      throw error;
+    }
+  };
+}
+
+function apply(
+  type: PatchRequest['type'],
+  current: JSONObject,
+  patch: unknown,
+  schema: ObjectNode,
+): JSONObject {
+  try {
+    if (type === 'json') return applyJSONPatch(current, patch);
+    if (type === 'merge') return applyMergePatch(current, patch);
+    return applyStrategicMergePatch(current, patch, schema);
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error;
+    const reasons = { 400: 'BadRequest', 413: 'RequestEntityTooLarge', 422: 'Invalid' } as const;
+    throw new ApiError({
+      code: error.code,
+      reason: reasons[error.code],
+      message: error.message,
+      details: {},
+    });
   }
-  if (!isRecord(patch)) throw badRequest('the patch must be a JSON object');
-  return (current) => merge(current, patch) as KubeObject;
+}
+
+function reportUnknown({ validation, bytes, warnings }: PatchRequest, unknown: readonly string[]): void {
+  if (!unknown.length) return;
+  const strictErrors = unknown.map((path) => `unknown field ${quote(path)}`);
+  if (validation === 'Strict')
+    throw invalid({ group: '', plural: '', kind: '' }, '', [
+      {
+        reason: 'FieldValueInvalid',
+        field: 'patch',
+        message: `Invalid value: ${quote(bytes.toString())}: ${strictMessage(strictErrors)}`,
+      },
+    ]);
+  warnings.push(...strictErrors);
 }

@@ -1,16 +1,23 @@
 import type { KubeObject } from '../../api/object.ts';
 import { apiVersionOf } from '../../api/object.ts';
+import { schemaOf } from '../../api/schema/kubernetes.ts';
 import type { DeleteOptions } from '../../api/types/meta-v1.ts';
-import type { ServedKind } from '../registry/kind-registry.ts';
+import type { KindRegistry } from '../registry/kind-registry.ts';
 import type { ObjectWriter } from '../registry/object-writer.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Answer, json } from './answer.ts';
-import { ApiError, badRequest } from './api-error.ts';
-import { parseObject } from './body.ts';
+import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
+import { decodeBody, decodeDeleteOptions, fieldValidationOf } from './body.ts';
 import { compilePatch, patchTypeOf } from './patch.ts';
 import { entryFilter } from './read-handlers.ts';
 import { encode, representObject } from './represent.ts';
 import type { ResourceRequest } from './request-context.ts';
+
+/** What the writing handlers work with. */
+export interface WriteContext {
+  writer: ObjectWriter;
+  registry: KindRegistry;
+}
 
 /** Whether nothing is to be stored. @throws {ApiError} 400 */
 function isDryRun(values: readonly string[]): boolean {
@@ -23,20 +30,17 @@ function isDryRun(values: readonly string[]): boolean {
 const dryRunOf = ({ info }: ResourceRequest): boolean =>
   isDryRun(info.query.getAll('dryRun').filter(Boolean));
 
-/** @throws {ApiError} 400 if the body is of another kind than the path */
-function checkType({ kind }: ServedKind, object: KubeObject): void {
-  const expected = apiVersionOf(kind);
-  object.apiVersion ??= expected;
-  object.kind ??= kind.kind;
-  if (object.apiVersion !== expected || object.kind !== kind.kind) {
-    if (object.kind !== kind.kind || object.apiVersion.split('/')[0] !== expected.split('/')[0])
-      throw badRequest(
-        `${object.kind} in version ${JSON.stringify(object.apiVersion.split('/').at(-1))} cannot be handled as a ${kind.kind}: converting (${object.apiVersion}.${object.kind}) to (${expected}.${kind.kind}): unknown conversion`,
-      );
-    throw badRequest(
-      `the API version in the data (${object.apiVersion}) does not match the expected API version (${expected})`,
-    );
-  }
+/** The object in a request's body, of the kind that the path says. @throws {ApiError} 400 or 415 */
+async function objectOf(context: WriteContext, request: ResourceRequest): Promise<KubeObject> {
+  const { kind } = request.served;
+  return decodeBody({
+    bytes: request.body,
+    contentType: request.headers['content-type'],
+    target: { group: kind.group, version: kind.version, kind: kind.kind, schema: schemaOf(kind.schema) },
+    validation: fieldValidationOf(request.info.query),
+    isKnown: context.registry.isKnown,
+    warnings: request.warnings,
+  });
 }
 
 /** @throws {ApiError} 400 if the body names another object than the path */
@@ -57,47 +61,64 @@ async function shown(request: ResourceRequest, bytes: Buffer, code: number): Pro
   return representObject(request.served.kind, bytes, request.accept, { code, now: Date.now() });
 }
 
+/** Hands out the object itself first and copies after that, since each attempt at a write changes what it is given. */
+function first(object: KubeObject): () => KubeObject {
+  const spare = JSON.stringify(object);
+  let used = false;
+  return () => {
+    if (used) return JSON.parse(spare) as KubeObject;
+    used = true;
+    return object;
+  };
+}
+
 /** POST on a collection. */
-export async function create(writer: ObjectWriter, request: ResourceRequest): Promise<Answer> {
+export async function create(context: WriteContext, request: ResourceRequest): Promise<Answer> {
   const { served, info, user } = request;
-  const object = await parseObject(request.body, request.headers['content-type']);
-  checkType(served, object);
+  const object = await objectOf(context, request);
   const options = { user, dryRun: dryRunOf(request) };
-  const { bytes } = await writer.create(served, info.namespace, object, options);
+  const { bytes } = await context.writer.create(served, info.namespace, object, options);
   return shown(request, bytes, 201);
 }
 
 /** PUT on an object or its status. */
-export async function update(writer: ObjectWriter, request: ResourceRequest): Promise<Answer> {
+export async function update(context: WriteContext, request: ResourceRequest): Promise<Answer> {
   const { served, info, user } = request;
-  const object = await parseObject(request.body, request.headers['content-type']);
-  checkType(served, object);
+  const object = await objectOf(context, request);
   checkKey(request, object);
   const options = { user, dryRun: dryRunOf(request) };
   const key = { namespace: info.namespace, name: info.name, subresource: info.subresource };
   try {
-    const { bytes } = await writer.update(served, key, () => structuredClone(object), options);
+    const { bytes } = await context.writer.update(served, key, first(object), options);
     return await shown(request, bytes, 200);
   } catch (error) {
     const missing = error instanceof ApiError && error.status.code === 404;
     if (!missing || !served.kind.allowCreateOnUpdate || info.subresource) throw error;
-    const { bytes } = await writer.create(served, info.namespace, object, options);
+    const { bytes } = await context.writer.create(served, info.namespace, object, options);
     return shown(request, bytes, 201);
   }
 }
 
 /** PATCH on an object or its status. */
-export async function patch(writer: ObjectWriter, request: ResourceRequest): Promise<Answer> {
+export async function patch(context: WriteContext, request: ResourceRequest): Promise<Answer> {
   const { served, info, user } = request;
   const type = patchTypeOf(request.headers['content-type']);
-  const apply = await compilePatch(type, request.body);
+  if (type === 'apply') throw unsupportedMediaType(['application/json-patch+json']);
+  const apply = await compilePatch({
+    type,
+    bytes: request.body,
+    schema: schemaOf(served.kind.schema),
+    validation: fieldValidationOf(info.query),
+    warnings: request.warnings,
+  });
   const key = { namespace: info.namespace, name: info.name, subresource: info.subresource };
-  const { bytes } = await writer.update(
+  const { bytes } = await context.writer.update(
     served,
     key,
     (current) => {
       const next = apply(current);
-      checkType(served, next);
+      next.apiVersion = current.apiVersion;
+      next.kind = current.kind;
       checkKey(request, next);
       return next;
     },
@@ -109,9 +130,7 @@ export async function patch(writer: ObjectWriter, request: ResourceRequest): Pro
 /** The DeleteOptions of a request: its body, else its query. @throws {ApiError} 400 */
 async function deleteOptions(request: ResourceRequest): Promise<DeleteOptions> {
   const { info, body, headers } = request;
-  const options: DeleteOptions = body.length
-    ? ((await parseObject(body, headers['content-type'])) as DeleteOptions)
-    : {};
+  const options: DeleteOptions = body.length ? await decodeDeleteOptions(body, headers['content-type']) : {};
   const { query } = info;
   if (!body.length) {
     const grace = query.get('gracePeriodSeconds');
