@@ -2,6 +2,7 @@ import { type Duplex, Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { engine } from './docker-errors.ts';
 import { FrameDecoder } from './frames.ts';
+import { killProcessGroup } from './process-group.ts';
 import type { ExecOptions, ExecResult, LogOptions, StreamSession } from './types.ts';
 
 /** Output of a probe or hook that is kept, in bytes. */
@@ -50,6 +51,10 @@ export async function openExec(docker: Docker, id: string, options: ExecOptions)
       const { ExitCode, Running } = await engine(() => exec.inspect());
       return Running ? undefined : (ExitCode ?? undefined);
     },
+    terminate: async () => {
+      const { Running, Pid } = await engine(() => exec.inspect());
+      if (Running && Pid > 0) await killProcessGroup(Pid, id);
+    },
   };
 }
 
@@ -70,6 +75,7 @@ export async function openAttach(
       const { State } = await engine(() => container.inspect());
       return State.Running ? undefined : State.ExitCode;
     },
+    terminate: async () => undefined,
   };
 }
 

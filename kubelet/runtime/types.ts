@@ -160,8 +160,10 @@ export interface StreamSession {
   /** With a TTY `stream` carries bytes as they are; without, frames to take apart with {@link ContainerRuntime.demux}. */
   tty: boolean;
   resize(size: { width: number; height: number }): Promise<void>;
-  /** Exit code, once `stream` has ended. For attach: undefined while the container runs. */
+  /** Exit code, once `stream` has ended. Undefined while the process runs. */
   exitCode(): Promise<number | undefined>;
+  /** Kills a command that `exec` started, and its process group, if it still runs. Attached ones go on. */
+  terminate(): Promise<void>;
 }
 
 export interface ExecResult {
