@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { constants } from 'node:http2';
 import { type Codec, DecodeError } from '../../api/etcd/codec.ts';
+import { encodeHeaders } from '../http2/hpack.ts';
+import type { Http2Stream, StreamListener } from '../http2/stream.ts';
 import { FrameReader, frameHeaderSize, sealFrame } from './frames.ts';
 import type { BidiStream, Method } from './service.ts';
 import { Code, encodeMessage, GrpcError, parseTimeout } from './status.ts';
@@ -13,42 +13,59 @@ export interface CallOptions {
   onFault(error: unknown): void;
 }
 
-const responseHeaders = {
-  ':status': 200,
-  'content-type': 'application/grpc',
-  'grpc-accept-encoding': 'identity,gzip',
-};
+const headerFields: readonly (readonly [string, string])[] = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+  ['grpc-accept-encoding', 'identity,gzip'],
+];
+const headerBlock = encodeHeaders(headerFields);
+const okTrailers = encodeHeaders([['grpc-status', '0']]);
+
+function trailerFields({ code, message }: GrpcError): readonly (readonly [string, string])[] {
+  return [
+    ['grpc-status', String(code)],
+    ['grpc-message', encodeMessage(message)],
+  ];
+}
+
+/** Answers with a status and nothing else. */
+export function refuse(stream: Http2Stream, error: GrpcError): void {
+  stream.respond(encodeHeaders([...headerFields, ...trailerFields(error)]), true);
+}
 
 /**
- * One gRPC call on one HTTP/2 stream.
+ * One gRPC call on one HTTP/2 stream: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  * Invariant: exactly one status is sent, as trailers, or together with the headers when nothing was written.
  */
-export class Call implements BidiStream<unknown, unknown> {
+export class Call implements BidiStream<unknown, unknown>, StreamListener {
   requestSize = 0;
-  private readonly stream: ServerHttp2Stream;
+  private readonly stream: Http2Stream;
+  private readonly method: Method;
   private readonly codec: Codec<unknown>;
   private readonly options: CallOptions;
   private readonly reader: FrameReader;
   private deadline: NodeJS.Timeout | undefined;
   private responded = false;
   private finished = false;
-  private status: Record<string, string> = {};
+  private readonly messages: unknown[] = [];
   private cancelled: (() => void)[] = [];
   private received: ((message: unknown) => void) | undefined;
   private ended: (() => void) | undefined;
   private drained: (() => void) | undefined;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: Method, options: CallOptions) {
+  constructor(stream: Http2Stream, method: Method, options: CallOptions) {
     this.stream = stream;
+    this.method = method;
     this.codec = method.response;
     this.options = options;
-    this.reader = new FrameReader(options.maxMessageSize, headers['grpc-encoding'] as string | undefined);
-    stream.on('error', () => this.cancel());
-    stream.on('close', () => this.cancel());
-    const timeout = headers['grpc-timeout'];
-    if (typeof timeout === 'string') this.setDeadline(timeout);
-    if (!this.finished) this.run(method);
+    this.reader = new FrameReader(options.maxMessageSize, stream.headers['grpc-encoding']);
+    stream.listener = this;
+    const timeout = stream.headers['grpc-timeout'];
+    if (timeout !== undefined) this.setDeadline(timeout);
+    if (method.kind === 'bidi') this.guard(() => method.handle(this));
   }
+
+  // ---- for handlers -------------------------------------------------------------------------------------
 
   onCancel(callback: () => void): void {
     this.cancelled.push(callback);
@@ -58,16 +75,18 @@ export class Call implements BidiStream<unknown, unknown> {
     this.received = callback;
   }
 
-  onEnd(callback: () => void): void {
-    this.ended = callback;
+  onEnd(callback?: () => void): void {
+    if (callback) this.ended = callback;
+    else this.guard(() => this.requestEnded());
   }
 
-  onDrain(callback: () => void): void {
-    this.drained = callback;
+  onDrain(callback?: () => void): void {
+    if (callback) this.drained = callback;
+    else this.guard(() => this.drained?.());
   }
 
   write(message: object): boolean {
-    if (this.finished || this.stream.destroyed) return true;
+    if (this.finished) return true;
     this.respond();
     return this.stream.write(sealFrame(this.codec.encode(message, frameHeaderSize)));
   }
@@ -76,13 +95,11 @@ export class Call implements BidiStream<unknown, unknown> {
     if (this.finished) return;
     const failure = error === undefined ? undefined : this.failure(error);
     this.finish(failure?.code ?? Code.ok);
-    if (this.stream.destroyed) return;
-    this.setStatus(failure);
-    if (this.responded) {
-      this.stream.end();
-      return;
-    }
-    this.stream.respond({ ...responseHeaders, ...this.status }, { endStream: true });
+    if (!failure) {
+      this.respond();
+      this.stream.end(okTrailers);
+    } else if (this.responded) this.stream.end(encodeHeaders(trailerFields(failure)));
+    else refuse(this.stream, failure);
   }
 
   /** Ends a unary call: headers, message and trailers leave together. */
@@ -90,22 +107,15 @@ export class Call implements BidiStream<unknown, unknown> {
     if (this.finished) return;
     const frame = sealFrame(this.codec.encode(message, frameHeaderSize));
     this.finish(Code.ok);
-    if (this.stream.destroyed) return;
-    this.setStatus(undefined);
     this.respond();
-    this.stream.end(frame);
-  }
-
-  private setStatus(failure: GrpcError | undefined): void {
-    this.status = { 'grpc-status': String(failure?.code ?? 0) };
-    if (failure) this.status['grpc-message'] = encodeMessage(failure.message);
+    this.stream.write(frame);
+    this.stream.end(okTrailers);
   }
 
   private respond(): void {
     if (this.responded) return;
     this.responded = true;
-    this.stream.on('wantTrailers', () => this.stream.sendTrailers(this.status));
-    this.stream.respond(responseHeaders, { waitForTrailers: true });
+    this.stream.respond(headerBlock, false);
   }
 
   private setDeadline(timeout: string): void {
@@ -116,10 +126,10 @@ export class Call implements BidiStream<unknown, unknown> {
     }
     // Longer than a timer can hold is as good as none.
     if (ms > 0x7fffffff) return;
-    this.deadline = setTimeout(() => {
-      this.end(new GrpcError(Code.deadlineExceeded, 'context deadline exceeded'));
-      this.notifyCancelled();
-    }, ms);
+    this.deadline = setTimeout(
+      () => this.end(new GrpcError(Code.deadlineExceeded, 'context deadline exceeded')),
+      ms,
+    );
     this.deadline.unref();
   }
 
@@ -127,17 +137,6 @@ export class Call implements BidiStream<unknown, unknown> {
     this.finished = true;
     clearTimeout(this.deadline);
     this.options.onFinished(code);
-  }
-
-  private cancel(): void {
-    if (!this.finished) this.finish(Code.canceled);
-    this.notifyCancelled();
-  }
-
-  private notifyCancelled(): void {
-    const callbacks = this.cancelled;
-    this.cancelled = [];
-    for (const callback of callbacks) callback();
   }
 
   private failure(error: unknown): GrpcError {
@@ -148,53 +147,55 @@ export class Call implements BidiStream<unknown, unknown> {
     return new GrpcError(Code.internal, 'internal error');
   }
 
-  private run(method: Method): void {
-    const { stream } = this;
-    const messages: unknown[] = [];
-    if (method.kind === 'bidi') {
-      this.guard(() => method.handle(this));
-      stream.on('drain', () => this.guard(() => this.drained?.()));
-    }
-    stream.on('data', (chunk: Buffer) =>
-      this.guard(() =>
-        this.reader.push(chunk, (bytes) => {
-          this.requestSize = bytes.length;
-          const message = method.request.decode(bytes);
-          if (method.kind === 'bidi') this.received?.(message);
-          else messages.push(message);
-        }),
-      ),
-    );
-    stream.on('end', () =>
-      this.guard(() => {
-        if (!this.reader.whole) throw new GrpcError(Code.internal, 'unexpected EOF');
-        if (method.kind === 'bidi') this.ended?.();
-        else if (messages.length !== 1)
-          throw new GrpcError(Code.internal, `expected one request message, got ${messages.length}`);
-        else if (method.kind === 'server-stream') {
-          stream.on('drain', () => this.guard(() => this.drained?.()));
-          method.handle(messages[0], this);
-        } else {
-          const reply = method.handle(messages[0], this);
-          if (reply instanceof Promise)
-            reply.then(
-              (value) => this.guard(() => this.answer(value as object)),
-              (error: unknown) => this.end(error),
-            );
-          else this.answer(reply as object);
-        }
+  // ---- for the stream -----------------------------------------------------------------------------------
+
+  onData(chunk: Buffer): void {
+    this.guard(() =>
+      this.reader.push(chunk, (bytes) => {
+        if (this.finished) return;
+        this.requestSize = bytes.length;
+        const message = this.method.request.decode(bytes);
+        if (this.method.kind === 'bidi') this.received?.(message);
+        else this.messages.push(message);
       }),
     );
   }
 
-  /** After an error the rest of the request is of no interest, but must not stay in the flow control window. */
+  onClose(): void {
+    if (!this.finished) this.finish(Code.canceled);
+    const callbacks = this.cancelled;
+    this.cancelled = [];
+    for (const callback of callbacks) callback();
+  }
+
+  private requestEnded(): void {
+    const { method, messages } = this;
+    if (!this.reader.whole) throw new GrpcError(Code.internal, 'unexpected EOF');
+    if (method.kind === 'bidi') {
+      this.ended?.();
+      return;
+    }
+    if (messages.length !== 1)
+      throw new GrpcError(Code.internal, `expected one request message, got ${messages.length}`);
+    if (method.kind === 'server-stream') {
+      method.handle(messages[0], this);
+      return;
+    }
+    const reply = method.handle(messages[0], this);
+    if (reply instanceof Promise)
+      reply.then(
+        (value) => this.guard(() => this.answer(value as object)),
+        (error: unknown) => this.end(error),
+      );
+    else this.answer(reply as object);
+  }
+
   private guard(step: () => void): void {
     if (this.finished) return;
     try {
       step();
     } catch (error) {
       this.end(error);
-      if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_NO_ERROR);
     }
   }
 }

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http';
-import { performServerHandshake } from 'node:http2';
 import { type AddressInfo, createServer as createNetServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
-import { type GrpcServer, sessionSettings } from './server.ts';
+import type { GrpcServer } from './server.ts';
 
 export interface TlsFiles {
   cert: string;
@@ -44,7 +43,7 @@ export class Listener {
     const httpServer = createHttpServer({ keepAliveTimeout: 60_000 }, http);
     const serve = (socket: Duplex, isHttp2: boolean) => {
       socket.on('error', () => socket.destroy());
-      if (isHttp2) grpc.serve(performServerHandshake(socket, sessionSettings));
+      if (isHttp2) grpc.serve(socket);
       else httpServer.emit('connection', socket);
     };
     if (protocol === 'https:' && !tls) throw new Error(`${url}: https needs --cert-file and --key-file`);

@@ -1,7 +1,10 @@
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { Call } from './call.ts';
+import type { Duplex } from 'node:stream';
+import { Http2Connection } from '../http2/connection.ts';
+import { encodeHeaders } from '../http2/hpack.ts';
+import type { Http2Stream } from '../http2/stream.ts';
+import { Call, refuse } from './call.ts';
 import type { Method, Service } from './service.ts';
-import { Code, encodeMessage } from './status.ts';
+import { Code, GrpcError } from './status.ts';
 
 export interface GrpcServerOptions {
   services: readonly Service[];
@@ -12,29 +15,13 @@ export interface GrpcServerOptions {
   onFault(error: unknown, path: string): void;
 }
 
-const windowSize = 8 * 1024 * 1024;
-
-/** Settings of the HTTP/2 sessions handed to {@link GrpcServer.serve}. */
-export const sessionSettings = {
-  settings: {
-    initialWindowSize: windowSize,
-    maxConcurrentStreams: 100_000,
-    maxFrameSize: 64 * 1024,
-    enablePush: false,
-  },
-  // A client may open and cancel many watches quickly; etcd sets no limit either.
-  maxSessionRejectedStreams: 1_000_000,
-  maxSessionInvalidFrames: 1000,
-  maxSessionMemory: 1000,
-  strictSingleValueFields: false,
-};
-
-/** Routes the calls of HTTP/2 sessions to services. Knows nothing of sockets and TLS. */
+/** Routes the calls of HTTP/2 connections to services. Knows nothing of sockets and TLS. */
 export class GrpcServer {
   private readonly options: GrpcServerOptions;
   private readonly methods = new Map<string, Method>();
   private readonly services = new Set<string>();
-  private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly connections = new Set<Http2Connection>();
+  private whenEmpty: (() => void) | undefined;
 
   constructor(options: GrpcServerOptions) {
     this.options = options;
@@ -45,64 +32,53 @@ export class GrpcServer {
     }
   }
 
-  /** Takes a session over for its life. */
-  serve(session: ServerHttp2Session): void {
-    this.sessions.add(session);
-    session.on('close', () => this.sessions.delete(session));
-    session.on('error', () => session.destroy());
-    session.setLocalWindowSize(windowSize * 8);
-    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
-      this.accept(stream, headers),
-    );
+  /** Takes a connection over for its life. */
+  serve(socket: Duplex): void {
+    const connection = new Http2Connection(socket, {
+      onStream: (stream) => this.accept(stream),
+      onClose: () => {
+        this.connections.delete(connection);
+        if (this.connections.size === 0) this.whenEmpty?.();
+      },
+    });
+    this.connections.add(connection);
   }
 
   /** Tells clients to go away, and cuts those off that have not gone after `grace` ms. */
   async close(grace: number): Promise<void> {
-    const closed = [...this.sessions].map(
-      (session) =>
-        new Promise<void>((resolve) => {
-          if (session.closed) resolve();
-          else session.close(() => resolve());
-        }),
-    );
+    if (this.connections.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.whenEmpty = resolve;
+    });
+    for (const connection of [...this.connections]) connection.shutDown();
     const cutOff = setTimeout(() => {
-      for (const session of this.sessions) session.destroy();
+      for (const connection of [...this.connections]) connection.destroy();
     }, grace);
-    await Promise.all(closed);
+    await empty;
     clearTimeout(cutOff);
   }
 
-  private accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    const type = headers['content-type'];
-    if (headers[':method'] !== 'POST' || !type?.startsWith('application/grpc')) {
-      stream.on('error', () => stream.destroy());
-      stream.respond({ ':status': headers[':method'] === 'POST' ? 415 : 405 }, { endStream: true });
+  private accept(stream: Http2Stream): void {
+    const { headers } = stream;
+    const path = headers[':path'] ?? '';
+    if (headers[':method'] !== 'POST' || !headers['content-type']?.startsWith('application/grpc')) {
+      const status = headers[':method'] === 'POST' ? '415' : '405';
+      stream.respond(encodeHeaders([[':status', status]]), true);
       return;
     }
-    const path = headers[':path'] ?? '';
     const method = this.methods.get(path);
     const { onCall } = this.options;
     if (!method) {
-      stream.on('error', () => stream.destroy());
       const [, service = '', name = ''] = path.split('/');
       const message = this.services.has(service)
         ? `unknown method ${name} for service ${service}`
         : `unknown service ${service}`;
-      stream.respond(
-        {
-          ':status': 200,
-          'content-type': 'application/grpc',
-          'grpc-status': String(Code.unimplemented),
-          'grpc-message': encodeMessage(message),
-        },
-        { endStream: true },
-      );
-      stream.close();
+      refuse(stream, new GrpcError(Code.unimplemented, message));
       onCall?.('', Code.unimplemented, 0);
       return;
     }
     const start = performance.now();
-    new Call(stream, headers, method, {
+    new Call(stream, method, {
       maxMessageSize: this.options.maxMessageSize,
       onFinished: (code) => onCall?.(path, code, (performance.now() - start) / 1000),
       onFault: (error) => this.options.onFault(error, path),
