@@ -45,7 +45,8 @@ export class SupervisedProcess {
     if (left && JSON.stringify(left.command) === JSON.stringify(this.spec.command)) {
       this.#log(`${this.spec.name}: adopted pid ${left.pid}`);
       this.#current = left;
-      this.#startedAt = Date.now();
+      this.#startedAt = Date.parse(left.startedAt);
+      this.#restarts = left.restarts;
       this.#watchAdopted(left);
       return;
     }

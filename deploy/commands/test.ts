@@ -1,3 +1,138 @@
-export async function test(_options: { files: string[]; only?: string[] }): Promise<number> {
-  return 0;
+import { spawn } from 'node:child_process';
+import { createWriteStream, globSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { aptInstall, ensureEngine } from '../engine/ensure-engine.ts';
+import { pathsOf, repository } from '../paths.ts';
+import { findProgram } from '../preflight/facts.ts';
+import { readPidFile } from '../processes.ts';
+import { endProcess } from '../supervised-process.ts';
+import { addCounts, type Counts, summaryOf } from '../tap-summary.ts';
+
+/** Programs that tests run, and Debian's package of each. */
+const testPackages: Record<string, string> = {
+  dockerd: 'docker.io',
+  iptables: 'iptables',
+  ip: 'iproute2',
+  busybox: 'busybox-static',
+  etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
+  'docker-registry': 'docker-registry',
+  curl: 'curl',
+};
+
+export interface TestOptions {
+  /** Test files to run instead of all. */
+  files: string[];
+  /** Parts to run: lint, unit, e2e. */
+  only?: string[];
+}
+
+/** Output of the whole run, for looking at afterwards. */
+const outputFolder = join(repository, '.cache', 'test');
+
+const bin = dirname(process.execPath);
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/**
+ * Installs and starts what the tests need, runs them all, and takes away again what it started. The last
+ * line says how many passed and failed. Returns the exit code.
+ */
+export async function test({ files, only }: TestOptions): Promise<number> {
+  const wanted = (part: string) => (only ? only.includes(part) : files.length === 0 || part !== 'lint');
+  mkdirSync(outputFolder, { recursive: true });
+  let counts: Counts = { passed: 0, failed: 0 };
+  const scratch = pathsOf(mkdtempSync(join(tmpdir(), 'nkube-test-')));
+  try {
+    if (wanted('lint')) counts = addCounts(counts, await lint());
+    if (wanted('unit') || wanted('e2e')) await prepare(scratch.root);
+    const all = files.length
+      ? files
+      : globSync('**/*.test.ts', { cwd: repository, exclude: ['node_modules', '.cache'] });
+    const isEndToEnd = (file: string) => file.includes('test/e2e/');
+    const unit = all.filter((file) => !isEndToEnd(file)).sort();
+    const endToEnd = all.filter(isEndToEnd).sort();
+    if (wanted('unit') && unit.length) counts = addCounts(counts, await tap('unit', unit, []));
+    // Each starts clusters and measures time: one at a time.
+    if (wanted('e2e') && endToEnd.length)
+      counts = addCounts(counts, await tap('e2e', endToEnd, ['--jobs=1', '--timeout=1200']));
+  } catch (error) {
+    say(`not ok - ${(error as Error).message}`);
+    counts = addCounts(counts, { passed: 0, failed: 1 });
+  } finally {
+    const engine = readPidFile(scratch.pidFile('dockerd'));
+    if (engine) await endProcess(engine, 30_000);
+    rmSync(scratch.root, { recursive: true, force: true });
+  }
+  say(`${counts.passed} passed, ${counts.failed} failed`);
+  return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+}
+
+async function prepare(scratch: string): Promise<void> {
+  const missing = Object.keys(testPackages).filter((program) => !findProgram(program));
+  if (missing.length)
+    await aptInstall(
+      missing.map((program) => testPackages[program]!),
+      say,
+    );
+  await ensureEngine({ dockerHost: 'unix:///var/run/docker.sock', paths: pathsOf(scratch), say });
+}
+
+/** Checks without running: each is one that passes or fails. */
+async function lint(): Promise<Counts> {
+  let counts: Counts = { passed: 0, failed: 0 };
+  for (const [name, command] of [
+    [
+      'biome: format and lint',
+      [join(repository, 'node_modules', '.bin', 'biome'), 'check', '--error-on-warnings', '.'],
+    ],
+    ['tsc: types', [join(repository, 'node_modules', '.bin', 'tsc'), '-p', '.']],
+    ['imports between rooms', [process.execPath, join(repository, 'deploy', 'check-imports.ts')]],
+  ] as const) {
+    const lines: string[] = [];
+    const code = await stream(command[0]!, command.slice(1), (line) => lines.push(line));
+    say(`${code === 0 ? 'ok' : 'not ok'} - ${name}`);
+    if (code !== 0) for (const line of lines) say(`    ${line}`);
+    counts = addCounts(counts, code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
+  }
+  return counts;
+}
+
+/** Runs test files through tap; shows one line a file, and all that failed. */
+async function tap(part: string, files: string[], options: string[]): Promise<Counts> {
+  const path = join(outputFolder, `${part}.tap`);
+  say(`# ${part}: ${files.length} files, output in ${path}`);
+  const record = createWriteStream(path);
+  const summary = summaryOf();
+  const program = join(repository, 'node_modules', '.bin', 'tap');
+  const code = await stream(program, ['run', '--reporter=tap', ...options, ...files], (line) => {
+    record.write(`${line}\n`);
+    summary.read(line);
+    if (/^(not )?ok \d/.test(line) || summary.inFailure) say(line);
+  });
+  await new Promise((resolve) => record.end(resolve));
+  return summary.counts(code);
+}
+
+/** Runs a program with the project's own Node first on PATH, line by line. Returns its exit code. */
+function stream(program: string, args: readonly string[], line: (text: string) => void): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, {
+      cwd: repository,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, NEKALAKUBE_DATA_DIR: undefined },
+    });
+    const readers = [child.stdout, child.stderr].map((input) => {
+      const reader = createInterface({ input });
+      reader.on('line', line);
+      return new Promise((done) => reader.once('close', done));
+    });
+    child.once('error', (error) => {
+      line(`${program}: ${error.message}`);
+      resolve(127);
+    });
+    child.once('close', (code) => void Promise.all(readers).then(() => resolve(code ?? 1)));
+  });
 }
