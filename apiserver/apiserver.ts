@@ -13,6 +13,11 @@ import { WatchServer } from './rest/watch-handler.ts';
 import { buildServer } from './server.ts';
 import { EtcdClient } from './storage/etcd-client.ts';
 import { Storage } from './storage/storage.ts';
+import { binding } from './subresources/binding.ts';
+import { eviction } from './subresources/eviction.ts';
+import { finalize } from './subresources/finalize.ts';
+import { scaleSubresource } from './subresources/scale.ts';
+import type { Subresource } from './subresources/subresource.ts';
 
 export interface ApiServerContext {
   log: Logger;
@@ -46,10 +51,17 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
     allocator: { allocate: async () => () => {}, release() {} },
   });
   const watches = new WatchServer(storage);
-  const resources = new ApiRoutes({ storage, registry, writer, watches, subresources: new Map() });
+  const subresources: Subresource[] = [
+    ...kinds.filter((kind) => kind.scale).map(scaleSubresource),
+    binding,
+    eviction,
+    finalize,
+  ];
+  const resources = new ApiRoutes({ storage, registry, writer, watches, subresources });
   const address = flags['advertise-address'] ?? '127.0.0.1';
   const paths = new NonResourceRoutes({
     registry,
+    subresources,
     version: {
       ...version,
       gitCommit: '',

@@ -145,9 +145,9 @@ async function route(
     );
   }
   const body = Buffer.isBuffer(request.body) ? request.body : empty;
-  const begin = (contentType: string): ServerResponse => {
+  const begin = (code: number, headers: Record<string, string>): ServerResponse => {
     reply.hijack();
-    reply.raw.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-cache, private' });
+    reply.raw.writeHead(code, { 'cache-control': 'no-cache, private', ...headers });
     reply.raw.flushHeaders();
     return reply.raw;
   };

@@ -2,7 +2,8 @@ import type { KindDeclaration } from '../registry/kind.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
 
 /** A subresource as discovery lists it. */
-export interface SubresourceDeclaration {
+export interface ListedSubresource {
+  resource: string;
   name: string;
   kind: string;
   group?: string;
@@ -12,13 +13,18 @@ export interface SubresourceDeclaration {
 
 const statusVerbs = ['get', 'patch', 'update'];
 
-/** Subresources that follow from a kind's declaration, and those of their own handlers. */
-export function subresourcesOf(kind: KindDeclaration): SubresourceDeclaration[] {
-  const result: SubresourceDeclaration[] = [...(kind.subresources ?? [])];
-  if (kind.status) result.push({ name: 'status', kind: kind.kind, verbs: statusVerbs });
-  if (kind.scale)
-    result.push({ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: statusVerbs });
-  return result.sort((a, b) => (a.name < b.name ? -1 : 1));
+/** What discovery describes. */
+export interface Served {
+  registry: KindRegistry;
+  subresources: readonly ListedSubresource[];
+}
+
+/** The status that follows from a kind's declaration, and the subresources with handlers of their own. */
+function subresourcesOf({ subresources }: Served, kind: KindDeclaration): ListedSubresource[] {
+  const resource = kind.group ? `${kind.plural}.${kind.group}` : kind.plural;
+  const own = subresources.filter((item) => item.resource === resource);
+  if (kind.status) own.push({ resource, name: 'status', kind: kind.kind, verbs: statusVerbs });
+  return own.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 const groupVersion = (group: string, version: string): string => (group ? `${group}/${version}` : version);
@@ -68,8 +74,8 @@ export function oneGroup(registry: KindRegistry, group: string): object | undefi
 }
 
 /** `/api/v1`, `/apis/GROUP/VERSION`; undefined if there is none. */
-export function resourceList(registry: KindRegistry, group: string, version: string): object | undefined {
-  const kinds = kindsOf(registry, group, version);
+export function resourceList(served: Served, group: string, version: string): object | undefined {
+  const kinds = kindsOf(served.registry, group, version);
   if (!kinds.length) return undefined;
   const resources = kinds.flatMap((kind) => [
     {
@@ -81,7 +87,7 @@ export function resourceList(registry: KindRegistry, group: string, version: str
       ...(kind.shortNames.length && { shortNames: kind.shortNames }),
       ...(kind.categories.length && { categories: kind.categories }),
     },
-    ...subresourcesOf(kind).map((sub) => ({
+    ...subresourcesOf(served, kind).map((sub) => ({
       name: `${kind.plural}/${sub.name}`,
       singularName: '',
       namespaced: kind.namespaced,
@@ -98,7 +104,8 @@ export function resourceList(registry: KindRegistry, group: string, version: str
  * `/api` and `/apis` in one answer, as `apidiscovery.k8s.io` v2 (or v2beta1: the same shape).
  * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery
  */
-export function aggregated(registry: KindRegistry, core: boolean, version: 'v2' | 'v2beta1'): object {
+export function aggregated(served: Served, core: boolean, version: 'v2' | 'v2beta1'): object {
+  const { registry } = served;
   const items = [...groupsOf(registry)]
     .filter(([group]) => (group === '') === core)
     .map(([group, versions]) => ({
@@ -114,8 +121,8 @@ export function aggregated(registry: KindRegistry, core: boolean, version: 'v2' 
           verbs: kind.verbs,
           ...(kind.shortNames.length && { shortNames: kind.shortNames }),
           ...(kind.categories.length && { categories: kind.categories }),
-          ...(subresourcesOf(kind).length && {
-            subresources: subresourcesOf(kind).map((sub) => ({
+          ...(subresourcesOf(served, kind).length && {
+            subresources: subresourcesOf(served, kind).map((sub) => ({
               subresource: sub.name,
               responseKind: {
                 group: sub.group ?? kind.group,

@@ -66,14 +66,6 @@ export interface KindDeclaration<T extends KubeObject = KubeObject> extends Reso
     validateUpdate?(next: T, previous: T): FieldError[];
   };
   scale?: ScaleDeclaration<T>;
-  /** Subresources served by handlers of their own (`log`, `exec`, `binding`), as discovery lists them. */
-  subresources?: readonly {
-    name: string;
-    kind: string;
-    group?: string;
-    version?: string;
-    verbs: readonly string[];
-  }[];
   /** Non-fatal advice, sent as `Warning` headers. */
   warnings?(object: T): string[];
   /** Extra field selectors beside metadata.name and metadata.namespace. */

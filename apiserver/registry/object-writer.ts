@@ -199,32 +199,76 @@ export class ObjectWriter {
       next = await change(current.parse());
       await this.#prepareUpdate(served, key, next, previous, options);
       undo = await this.#allocator.allocate(served, next, previous, options.dryRun);
-      const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = next.metadata!;
-      // The last finalizer is gone: the deletion that was waiting for it happens now.
-      if (
-        deletionTimestamp &&
-        !finalizers?.length &&
-        !deletionGracePeriodSeconds &&
-        !this.#holds(served, next)
-      )
-        return 'delete';
-      return { put: next, ...(kind.ttlSeconds && { ttlSeconds: kind.ttlSeconds }) };
+      return this.#storeOrRemove(served, next);
     };
-    const storeAt = storeKey(served, key.namespace, key.name);
-    if (options.dryRun) {
-      const current = await this.#storage.read(served.path, storeAt);
-      await decide(current);
-      undo();
-      return { bytes: withResourceVersion(encodeForStore(next!), current!.revision), created: false };
-    }
     try {
-      const written = await this.#storage.update(served.path, storeAt, decide);
-      if (previous && next) this.#allocator.release(served, previous, next);
-      return { bytes: written!.bytes, created: false };
+      const result = await this.#carryOut(served, key, decide, () => next!, options.dryRun);
+      if (options.dryRun) undo();
+      else this.#allocator.release(served, previous!, next!);
+      return { bytes: result, created: false };
     } catch (error) {
       undo();
       throw error;
     }
+  }
+
+  /**
+   * Changes an object in place past its kind's update rules: for subresources that have their own (`binding`,
+   * `finalize`). `change` may be called several times.
+   */
+  async change(
+    served: ServedKind,
+    key: { namespace: string; name: string; subresource: string },
+    change: (current: KubeObject) => void,
+    options: WriteOptions,
+  ): Promise<WriteResult> {
+    let next: KubeObject | undefined;
+    const decide = async (current: CacheEntry | undefined): Promise<Decision> => {
+      if (!current) throw notFound(served.kind, key.name);
+      next = current.parse();
+      change(next);
+      await this.#admission.admit({
+        operation: 'UPDATE',
+        served,
+        subresource: key.subresource,
+        namespace: key.namespace,
+        name: key.name,
+        object: next,
+        oldObject: current.parse(),
+        user: options.user,
+        dryRun: options.dryRun,
+      });
+      return this.#storeOrRemove(served, next);
+    };
+    return {
+      bytes: await this.#carryOut(served, key, decide, () => next!, options.dryRun),
+      created: false,
+    };
+  }
+
+  /** The last finalizer is gone: the deletion that was waiting for it happens now. */
+  #storeOrRemove(served: ServedKind, next: KubeObject): Decision {
+    const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = next.metadata!;
+    const due = deletionTimestamp && !finalizers?.length && !deletionGracePeriodSeconds;
+    if (due && !this.#holds(served, next)) return 'delete';
+    return { put: next, ...(served.kind.ttlSeconds && { ttlSeconds: served.kind.ttlSeconds }) };
+  }
+
+  /** Runs a decision against the store, or only against its present state in a dry run. */
+  async #carryOut(
+    served: ServedKind,
+    key: { namespace: string; name: string },
+    decide: (current: CacheEntry | undefined) => Promise<Decision>,
+    outcome: () => KubeObject,
+    dryRun: boolean,
+  ): Promise<Buffer> {
+    const at = storeKey(served, key.namespace, key.name);
+    if (dryRun) {
+      const current = await this.#storage.read(served.path, at);
+      await decide(current);
+      return withResourceVersion(encodeForStore(outcome()), current!.revision);
+    }
+    return (await this.#storage.update(served.path, at, decide))!.bytes;
   }
 
   /** Namespaces keep themselves by `spec.finalizers`. */
@@ -268,7 +312,7 @@ export class ObjectWriter {
       if (before[field] === undefined) delete meta[field];
       else (meta as Record<string, unknown>)[field] = before[field];
     }
-    if (key.subresource !== 'status' && before.generation !== undefined) meta.generation = before.generation;
+    if (before.generation !== undefined) meta.generation = before.generation;
     kind.defaults?.(next);
     await this.#admission.admit({
       operation: 'UPDATE',

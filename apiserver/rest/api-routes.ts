@@ -3,6 +3,7 @@ import type { KindRegistry, ServedKind } from '../registry/kind-registry.ts';
 import type { ObjectWriter } from '../registry/object-writer.ts';
 import { EtcdError, GrpcCode } from '../storage/etcd-error.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { Subresource } from '../subresources/subresource.ts';
 import type { Answer } from './answer.ts';
 import { ApiError, methodNotAllowed, noSuchPath, notAcceptable, timedOut, unavailable } from './api-error.ts';
 import { acceptedTypes, negotiate } from './media-types.ts';
@@ -12,16 +13,12 @@ import type { RequestInfo } from './request-info.ts';
 import type { WatchServer } from './watch-handler.ts';
 import { create, patch, remove, removeCollection, update } from './write-handlers.ts';
 
-/** A handler of one subresource, beyond status. */
-export type SubresourceHandler = (request: ResourceRequest) => Promise<Answer>;
-
 export interface ApiRoutesOptions {
   storage: Storage;
   registry: KindRegistry;
   writer: ObjectWriter;
   watches: WatchServer;
-  /** By `plural.group/subresource` or `plural/subresource`. */
-  subresources: ReadonlyMap<string, SubresourceHandler>;
+  subresources: readonly Subresource[];
 }
 
 /** An error as the Status that clients understand. */
@@ -37,9 +34,12 @@ export function asApiError(error: unknown): ApiError | undefined {
 /** Takes a request on a resource to its handler. Everything is decided by the kind's declaration. */
 export class ApiRoutes {
   readonly #options: ApiRoutesOptions;
+  /** By `plural.group/subresource` or `plural/subresource`. */
+  readonly #subresources: ReadonlyMap<string, Subresource>;
 
   constructor(options: ApiRoutesOptions) {
     this.#options = options;
+    this.#subresources = new Map(options.subresources.map((item) => [`${item.resource}/${item.name}`, item]));
   }
 
   /**
@@ -48,7 +48,7 @@ export class ApiRoutes {
    */
   async handle(
     input: { info: RequestInfo; user: User; raw: IncomingMessage; body: Buffer; warnings: string[] },
-    begin: (contentType: string) => ServerResponse,
+    begin: (code: number, headers: Record<string, string>) => ServerResponse,
   ): Promise<Answer | undefined> {
     const { info, raw, ...rest } = input;
     const { registry, storage, writer, watches } = this.#options;
@@ -58,7 +58,7 @@ export class ApiRoutes {
     const accept = negotiate(raw.headers.accept);
     if (!accept) throw notAcceptable(acceptedTypes);
     const request: ResourceRequest = { ...rest, info, headers: raw.headers, served, accept };
-    if (info.subresource && info.subresource !== 'status') return this.#subresource(request);
+    if (info.subresource && info.subresource !== 'status') return this.#subresource(request, begin);
     if (info.subresource === 'status' && (!served.kind.status || info.rest.length)) throw noSuchPath();
     if (!info.subresource && !served.kind.verbs.includes(info.verb)) throw methodNotAllowed();
     switch (info.verb) {
@@ -67,7 +67,7 @@ export class ApiRoutes {
       case 'list':
         return list(storage, request);
       case 'watch':
-        await watches.serve(request, () => begin('application/json'));
+        await watches.serve(request, () => begin(200, { 'content-type': 'application/json' }));
         return undefined;
       case 'create':
         if (info.name) throw methodNotAllowed();
@@ -95,11 +95,15 @@ export class ApiRoutes {
     if (!info.name && (info.verb === 'update' || info.verb === 'patch')) throw methodNotAllowed();
   }
 
-  async #subresource(request: ResourceRequest): Promise<Answer> {
+  async #subresource(
+    request: ResourceRequest,
+    begin: (code: number, headers: Record<string, string>) => ServerResponse,
+  ): Promise<Answer | undefined> {
     const { info } = request;
     const resource = info.group ? `${info.resource}.${info.group}` : info.resource;
-    const handler = this.#options.subresources.get(`${resource}/${info.subresource}`);
-    if (!handler) throw noSuchPath();
-    return handler(request);
+    const subresource = this.#subresources.get(`${resource}/${info.subresource}`);
+    if (!subresource) throw noSuchPath();
+    if (!subresource.verbs.includes(info.verb)) throw methodNotAllowed();
+    return subresource.handle(request, this.#options, begin);
   }
 }

@@ -1,5 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { aggregated, coreVersions, groupList, oneGroup, resourceList } from '../discovery/discovery.ts';
+import {
+  aggregated,
+  coreVersions,
+  groupList,
+  type ListedSubresource,
+  oneGroup,
+  resourceList,
+} from '../discovery/discovery.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
 import type { PathRoutes } from '../server.ts';
 import { type Answer, json, text } from './answer.ts';
@@ -8,6 +15,7 @@ import type { RequestInfo } from './request-info.ts';
 
 export interface PathRoutesOptions {
   registry: KindRegistry;
+  subresources: readonly ListedSubresource[];
   /** `host:port` under which clients reach this server. */
   address: string;
   version: object;
@@ -54,11 +62,11 @@ export class NonResourceRoutes implements PathRoutes {
       return this.#aggregated(request, false) ?? json(200, groupList(registry));
     const found =
       root === 'api' && parts.length === 2
-        ? resourceList(registry, '', group!)
+        ? resourceList(this.#options, '', group!)
         : root === 'apis' && parts.length === 2
           ? oneGroup(registry, group!)
           : root === 'apis' && parts.length === 3
-            ? resourceList(registry, group!, groupVersion!)
+            ? resourceList(this.#options, group!, groupVersion!)
             : undefined;
     return found && json(200, found);
   }
@@ -69,7 +77,7 @@ export class NonResourceRoutes implements PathRoutes {
       const version = /v=(v2beta1|v2)(?:;|$|\s)/.exec(clause)?.[1] as 'v2' | 'v2beta1' | undefined;
       if (!version) continue;
       const type = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-      return { ...json(200, aggregated(this.#options.registry, core, version)), contentType: type };
+      return { ...json(200, aggregated(this.#options, core, version)), contentType: type };
     }
     return undefined;
   }

@@ -27,7 +27,8 @@ function isDryRun(values: readonly string[]): boolean {
   return values.length > 0;
 }
 
-const dryRunOf = ({ info }: ResourceRequest): boolean =>
+/** Whether a request other than DELETE asks for a dry run. @throws {ApiError} 400 */
+export const dryRunOf = ({ info }: ResourceRequest): boolean =>
   isDryRun(info.query.getAll('dryRun').filter(Boolean));
 
 /** The object in a request's body, of the kind that the path says. @throws {ApiError} 400 or 415 */
