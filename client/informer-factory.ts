@@ -15,13 +15,18 @@ export class InformerFactory {
   }
 
   informer<T extends KubeObject>(resource: Resource<T>): Informer<T> {
-    const id = `${resource.group}/${resource.version}/${resource.plural}`;
+    const id = idOf(resource);
     const existing = this.#informers.get(id);
     // The map is keyed by the resource, whose type parameter is T.
     if (existing) return existing as unknown as Informer<T>;
     const informer = new Informer<T>({ client: this.#client, resource, log: this.#log });
     this.#informers.set(id, informer as unknown as Informer<KubeObject>);
     return informer;
+  }
+
+  /** The informer of the resource if somebody has asked for it already. */
+  existing(resource: Resource): Informer<KubeObject> | undefined {
+    return this.#informers.get(idOf(resource));
   }
 
   /** Starts every informer handed out so far that does not run yet. */
@@ -33,3 +38,5 @@ export class InformerFactory {
     await Promise.all([...this.#informers.values()].map((informer) => informer.synced));
   }
 }
+
+const idOf = (resource: Resource): string => `${resource.group}/${resource.version}/${resource.plural}`;

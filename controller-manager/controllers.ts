@@ -2,6 +2,8 @@ import type { ControllerDeclaration } from './common/context.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
+import { garbageCollector } from './garbage-collector/controller.ts';
+import { namespaceController } from './namespace/controller.ts';
 import { nodeIpamController } from './node-ipam/controller.ts';
 import { nodeLifecycleController } from './node-lifecycle/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
@@ -20,6 +22,8 @@ export const controllers: readonly ControllerDeclaration[] = [
   deploymentController,
   endpointsController,
   endpointSliceController,
+  namespaceController,
+  garbageCollector,
 ];
 
 /** A `--controllers` value that names nothing. The message is meant for the user. */

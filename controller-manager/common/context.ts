@@ -2,7 +2,7 @@ import type { ApiClient } from '../../client/api-client.ts';
 import type { EventRecorder } from '../../client/event-recorder.ts';
 import type { InformerFactory } from '../../client/informer-factory.ts';
 import type { Log } from '../../client/log.ts';
-import { isConflict } from '../../client/status-error.ts';
+import { isConflict, isNotFound } from '../../client/status-error.ts';
 import { WorkQueue } from '../../client/work-queue.ts';
 import type { ControllerManagerFlags } from '../flags.ts';
 
@@ -32,6 +32,9 @@ export interface ControllerDeclaration {
   /** Asks the factory for informers and registers handlers; returns undefined if the flags leave it nothing to do. */
   setUp(context: ControllerContext): Controller | undefined;
 }
+
+/** Conflicts in a row after which it is not the informer's lag any more. */
+const toleratedLags = 8;
 
 /**
  * The common form of a controller: a work queue whose keys are synced by a few workers, each key by one at a
@@ -70,8 +73,9 @@ export class QueueController implements Controller {
 
   #retry(key: string, error: Error): void {
     const fields = { key, err: error.message, requeues: this.queue.requeues(key) };
-    // A conflict means that the informer lags behind an own or a user's write: everyday, and soon over.
-    if (isConflict(error)) this.#options.log.debug(fields, 'conflict, trying again');
+    // The informer lags behind a write or a deletion: everyday, and soon over.
+    const lagging = (isConflict(error) || isNotFound(error)) && this.queue.requeues(key) < toleratedLags;
+    if (lagging) this.#options.log.debug(fields, 'acted on an old copy, trying again');
     else this.#options.log.warn(fields, 'sync failed, trying again');
     this.queue.addRateLimited(key);
   }
