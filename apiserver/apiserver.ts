@@ -1,8 +1,18 @@
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { version } from '../client/version.ts';
+import { AdmissionChain } from './admission/chain.ts';
+import { namespaceLifecycle } from './admission/namespace-lifecycle.ts';
+import { defaultTolerationSeconds, priority, taintNodesByCondition } from './admission/pod-defaults.ts';
+import { serviceAccountAdmission } from './admission/service-account.ts';
+import { repairAllocations } from './allocation/repair.ts';
+import { ServiceAllocator } from './allocation/service-allocator.ts';
 import { Authenticator } from './authn/authenticator.ts';
+import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { staticTokens } from './authn/token-file.ts';
+import { ensureSystemObjects } from './bootstrap.ts';
+import { advertisedAddress, cidrFlag, portRangeFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import { kinds } from './kinds/index.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
@@ -18,6 +28,7 @@ import { eviction } from './subresources/eviction.ts';
 import { finalize } from './subresources/finalize.ts';
 import { scaleSubresource } from './subresources/scale.ts';
 import type { Subresource } from './subresources/subresource.ts';
+import { tokenSubresource } from './subresources/token.ts';
 
 export interface ApiServerContext {
   log: Logger;
@@ -27,41 +38,73 @@ export interface ApiServerContext {
   listening?(port: number): void;
 }
 
-/** Runs the server until `signal` aborts. */
+const repairInterval = 180_000;
+const firstRetry = 500;
+
+/** Runs the server until `signal` aborts. @throws {FlagError} for a flag whose value makes no sense */
 export async function startApiServer(flags: Flags, context: ApiServerContext): Promise<void> {
   const { log, signal, read } = context;
   const file = (path: string | undefined) => (path ? read(path) : undefined);
-  const ca = file(flags['etcd-cafile']);
-  const cert = file(flags['etcd-certfile']);
-  const key = file(flags['etcd-keyfile']);
+  const serviceCIDR = cidrFlag('service-cluster-ip-range', flags['service-cluster-ip-range']);
+  const nodePorts = portRangeFlag('service-node-port-range', flags['service-node-port-range']);
+
   const client = new EtcdClient({
     endpoints: flags['etcd-servers'],
-    ...(ca && { ca }),
-    ...(cert && { cert }),
-    ...(key && { key }),
+    ca: file(flags['etcd-cafile']),
+    cert: file(flags['etcd-certfile']),
+    key: file(flags['etcd-keyfile']),
   });
   const storage = new Storage({ client, prefix: flags['etcd-prefix'], log });
   const registry = new KindRegistry(storage, kinds);
+  const allocator = new ServiceAllocator(storage, serviceCIDR, nodePorts);
   storage.start();
-  const tokenFile = file(flags['token-auth-file']);
-  const authenticator = new Authenticator(tokenFile ? [staticTokens(tokenFile.toString())] : []);
-  const writer = new ObjectWriter({
-    storage,
-    admission: { admit() {} },
-    allocator: { allocate: async () => () => {}, release() {} },
+
+  const issuer = flags['service-account-issuer'];
+  const tokens = new ServiceAccountTokens({
+    issuer,
+    audiences: flags['api-audiences'] ?? [issuer],
+    signingKey: file(flags['service-account-signing-key-file']),
+    keys: (flags['service-account-key-file'] ?? []).map(read),
+    objects: {
+      async get(plural, namespace, name) {
+        const served = registry.builtIn({ group: '', version: 'v1', plural });
+        const key = `${namespace}/${name}`;
+        return (served.cache.get(key) ?? (await storage.read(served.path, key)))?.parse();
+      },
+    },
   });
+  const tokenFile = file(flags['token-auth-file']);
+  const authenticator = new Authenticator([
+    ...(tokenFile ? [staticTokens(tokenFile.toString())] : []),
+    tokens,
+  ]);
+
+  const disabled = new Set(flags['disable-admission-plugins']);
+  const admission = new AdmissionChain(
+    [
+      namespaceLifecycle(storage, registry),
+      taintNodesByCondition,
+      serviceAccountAdmission(storage, registry),
+      priority,
+      defaultTolerationSeconds,
+    ].filter((plugin) => !disabled.has(plugin.name)),
+  );
+  const writer = new ObjectWriter({ storage, admission, allocator });
   const watches = new WatchServer(storage);
   const subresources: Subresource[] = [
     ...kinds.filter((kind) => kind.scale).map(scaleSubresource),
     binding,
     eviction,
     finalize,
+    tokenSubresource(tokens),
   ];
   const resources = new ApiRoutes({ storage, registry, writer, watches, subresources });
-  const address = flags['advertise-address'] ?? '127.0.0.1';
+  const address = flags['advertise-address'] ?? advertisedAddress(flags['bind-address']);
+  let bootstrapped = false;
   const paths = new NonResourceRoutes({
     registry,
     subresources,
+    tokens,
     version: {
       ...version,
       gitCommit: '',
@@ -79,14 +122,18 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
         check: () => (storage.connected ? undefined : 'the store is not connected'),
         readinessOnly: true,
       },
+      {
+        name: 'poststarthook/start-system-namespaces-controller',
+        check: () => (bootstrapped ? undefined : 'not finished'),
+        readinessOnly: true,
+      },
     ],
   });
-  const clientCa = file(flags['client-ca-file']);
   const app = buildServer({
     tls: {
       cert: read(flags['tls-cert-file']),
       key: read(flags['tls-private-key-file']),
-      ...(clientCa && { clientCa }),
+      clientCa: file(flags['client-ca-file']),
     },
     authenticator,
     authorizer: { authorize() {} },
@@ -98,9 +145,32 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
   const { port } = app.server.address() as AddressInfo;
   log.info({ address: flags['bind-address'], port }, 'serving');
   context.listening?.(port);
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+
+  const maintain = async (): Promise<void> => {
+    try {
+      await storage.reached(1, repairInterval);
+      await ensureSystemObjects({ registry, writer, serviceCIDR, address, port, log });
+      bootstrapped = true;
+      await repairAllocations(storage, registry, allocator);
+    } catch (error) {
+      log.warn({ err: error }, 'upkeep of system objects failed, trying again');
+    }
+  };
+  const upkeep = (async () => {
+    while (!signal.aborted) {
+      await maintain();
+      await delay(bootstrapped ? repairInterval : firstRetry, undefined, { signal, ref: false }).catch(
+        () => {},
+      );
+    }
+  })();
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
   watches.close();
   await app.close();
   storage.stop();
   client.close();
+  await upkeep;
 }

@@ -30,6 +30,12 @@ export const flags = {
     default: 'https://kubernetes.default.svc.cluster.local',
     help: 'issuer of service account tokens',
   },
+  'api-audiences': { type: 'list', help: 'audiences of tokens for this server (default: the issuer)' },
+  'disable-admission-plugins': {
+    type: 'list',
+    default: [],
+    help: 'admission plugins to leave out, such as ServiceAccount',
+  },
   'service-cluster-ip-range': { type: 'string', default: '10.96.0.0/16', help: 'CIDR of cluster IPs' },
   'service-node-port-range': { type: 'string', default: '30000-32767', help: 'range of node ports' },
   'kubelet-client-certificate': { type: 'string', help: 'client certificate towards kubelets' },

@@ -30,7 +30,7 @@ export interface PathRoutes {
 }
 
 export interface ApiServerOptions {
-  tls: { cert: string | Buffer; key: string | Buffer; clientCa?: string | Buffer };
+  tls: { cert: string | Buffer; key: string | Buffer; clientCa?: string | Buffer | undefined };
   authenticator: Authenticator;
   authorizer: Authorizer;
   resources: ApiRoutes;

@@ -1,10 +1,66 @@
+import { type FieldProblem, forbidden, invalid, notSupported, required } from '../../api/field-error.ts';
+import { dns1123Subdomain } from '../../api/names.ts';
 import { deployments } from '../../api/resources.ts';
 import { formatLabelSelector } from '../../api/selectors.ts';
 import type { Deployment } from '../../api/types/apps-v1.ts';
 import type { KindDeclaration } from '../registry/kind.ts';
 import { ageColumn, allVerbs, keepStatusAndCount, nameColumn, startGeneration } from './common.ts';
+import {
+  validateImmutable,
+  validateMetadata,
+  validateMetadataUpdate,
+  validateNonnegative,
+  validateStatusMetadata,
+} from './metadata-validation.ts';
 import { defaultPodTemplate } from './pod-template.ts';
 import { templateColumns } from './pod-template-columns.ts';
+import {
+  countOrPercent,
+  validateAtMostAll,
+  validateCountOrPercent,
+  validateReplicaStatus,
+  validateSelectedTemplate,
+} from './workload-validation.ts';
+
+function validateStrategy(errors: FieldProblem[], spec: NonNullable<Deployment['spec']>): void {
+  const { type, rollingUpdate } = spec.strategy ?? {};
+  const field = 'spec.strategy';
+  if (type === 'Recreate') {
+    if (rollingUpdate)
+      errors.push(
+        forbidden(`${field}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'"),
+      );
+  } else if (type !== 'RollingUpdate')
+    errors.push(notSupported(`${field}.type`, type ?? '', ['Recreate', 'RollingUpdate']));
+  else if (!rollingUpdate)
+    errors.push(required(`${field}.rollingUpdate`, 'this should be defaulted and never be nil'));
+  else {
+    const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate;
+    validateCountOrPercent(errors, `${field}.rollingUpdate.maxUnavailable`, maxUnavailable);
+    validateCountOrPercent(errors, `${field}.rollingUpdate.maxSurge`, maxSurge);
+    if (countOrPercent(maxUnavailable) === 0 && countOrPercent(maxSurge) === 0)
+      errors.push(
+        invalid(`${field}.rollingUpdate.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0'),
+      );
+    validateAtMostAll(errors, `${field}.rollingUpdate.maxUnavailable`, maxUnavailable);
+  }
+}
+
+function validateDeployment(object: Deployment): FieldProblem[] {
+  const errors = validateMetadata(object, true, dns1123Subdomain);
+  const { spec } = object;
+  if (!spec) return [...errors, required('spec.selector'), required('spec.template.spec.containers')];
+  validateNonnegative(errors, 'spec.replicas', spec.replicas);
+  validateSelectedTemplate(errors, spec, 'deployment');
+  validateStrategy(errors, spec);
+  validateNonnegative(errors, 'spec.minReadySeconds', spec.minReadySeconds);
+  validateNonnegative(errors, 'spec.revisionHistoryLimit', spec.revisionHistoryLimit);
+  const deadline = spec.progressDeadlineSeconds;
+  validateNonnegative(errors, 'spec.progressDeadlineSeconds', deadline);
+  if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0))
+    errors.push(invalid('spec.progressDeadlineSeconds', deadline, 'must be greater than minReadySeconds'));
+  return errors;
+}
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/ */
 export const deployment: KindDeclaration<Deployment> = {
@@ -42,7 +98,21 @@ export const deployment: KindDeclaration<Deployment> = {
       if (annotations(next) !== annotations(previous))
         next.metadata.generation = (previous.metadata?.generation ?? 0) + 1;
   },
+  validate: validateDeployment,
+  validateUpdate(next, previous) {
+    const errors = validateMetadataUpdate(next, previous);
+    validateImmutable(errors, 'spec.selector', next.spec?.selector, previous.spec?.selector);
+    return errors;
+  },
   status: {
+    validateUpdate(next, previous) {
+      const errors = validateStatusMetadata(next, previous);
+      validateReplicaStatus(errors, next.status);
+      const [before, after] = [previous.status?.collisionCount, next.status?.collisionCount];
+      if (before !== undefined && (after ?? -1) < before)
+        errors.push(invalid('status.collisionCount', after, 'cannot be decremented'));
+      return errors;
+    },
     prepareForUpdate(next, previous) {
       next.spec = previous.spec;
       if (next.metadata) next.metadata.labels = previous.metadata?.labels;

@@ -1,7 +1,20 @@
+import { type FieldProblem, invalid } from '../../api/field-error.ts';
+import { dns1123Subdomain } from '../../api/names.ts';
 import { events } from '../../api/resources.ts';
 import type { Event } from '../../api/types/core-v1.ts';
 import type { KindDeclaration, TableColumn } from '../registry/kind.ts';
 import { age, allVerbs, nameColumn } from './common.ts';
+import { validateMetadata, validateMetadataUpdate } from './metadata-validation.ts';
+
+/** An event stands in the namespace of what it is about; about a cluster-wide object, in `default`. */
+function validateEvent(object: Event): FieldProblem[] {
+  const errors = validateMetadata(object, true, dns1123Subdomain);
+  const namespace = object.metadata?.namespace ?? '';
+  const about = object.involvedObject?.namespace ?? '';
+  if (about ? about !== namespace : namespace !== 'default' && namespace !== 'kube-system')
+    errors.push(invalid('involvedObject.namespace', about, 'does not match event.namespace'));
+  return errors;
+}
 
 const firstSeen = (event: Event): string | undefined => event.firstTimestamp ?? event.eventTime;
 
@@ -92,6 +105,13 @@ export const event: KindDeclaration<Event> = {
   categories: [],
   verbs: allVerbs,
   schema: 'io.k8s.api.core.v1.Event',
+  validate: validateEvent,
+  validateUpdate: validateMetadataUpdate,
+  ttlSeconds: 3600,
+  allowCreateOnUpdate: true,
+  defaults(object) {
+    object.involvedObject ??= {};
+  },
   selectableFields: eventFields,
   columns: eventColumns,
 };

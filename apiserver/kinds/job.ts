@@ -10,13 +10,9 @@ import {
   nameColumn,
   startGeneration,
 } from './common.ts';
+import { jobLabels, validateJob, validateJobStatusUpdate, validateJobUpdate } from './job-validation.ts';
 import { defaultPodTemplate } from './pod-template.ts';
 import { templateColumns } from './pod-template-columns.ts';
-
-const uidLabel = 'batch.kubernetes.io/controller-uid';
-const nameLabel = 'batch.kubernetes.io/job-name';
-const oldUIDLabel = 'controller-uid';
-const oldNameLabel = 'job-name';
 
 /** Gives a job that does not bring its own selector one that only its pods match. */
 function generateSelector(job: Job, uid: string): void {
@@ -28,16 +24,16 @@ function generateSelector(job: Job, uid: string): void {
   const labels = spec.template.metadata.labels;
   const name = metadata?.name ?? '';
   const wanted: [string, string][] = [
-    [oldUIDLabel, uid],
-    [uidLabel, uid],
-    [oldNameLabel, name],
-    [nameLabel, name],
+    [jobLabels.oldUID, uid],
+    [jobLabels.uid, uid],
+    [jobLabels.oldName, name],
+    [jobLabels.name, name],
   ];
   // A label that the user set to something else is left for validation to refuse.
   for (const [key, value] of wanted) labels[key] ??= value;
   spec.selector ??= {};
   spec.selector.matchLabels ??= {};
-  spec.selector.matchLabels[uidLabel] ??= uid;
+  spec.selector.matchLabels[jobLabels.uid] ??= uid;
 }
 
 const condition = (job: Job, type: string): boolean =>
@@ -99,7 +95,10 @@ export const job: KindDeclaration<Job> = {
     generateSelector(object, object.metadata.uid);
   },
   prepareForUpdate: keepStatusAndCount,
+  validate: validateJob,
+  validateUpdate: validateJobUpdate,
   status: {
+    validateUpdate: validateJobStatusUpdate,
     prepareForUpdate(next, previous) {
       next.spec = previous.spec;
     },

@@ -1,7 +1,9 @@
+import { dns1123Label } from '../../api/names.ts';
 import { namespaces } from '../../api/resources.ts';
 import type { Namespace } from '../../api/types/core-v1.ts';
 import type { KindDeclaration } from '../registry/kind.ts';
 import { ageColumn, allVerbs, nameColumn } from './common.ts';
+import { validateMetadata, validateMetadataUpdate, validateStatusMetadata } from './metadata-validation.ts';
 
 const nameLabel = 'kubernetes.io/metadata.name';
 
@@ -30,11 +32,15 @@ export const namespace: KindDeclaration<Namespace> = {
     next.spec = { ...next.spec, finalizers: previous.spec?.finalizers };
     next.status = previous.status;
   },
+  validate: (object) => validateMetadata(object, false, dns1123Label),
+  validateUpdate: validateMetadataUpdate,
   status: {
+    validateUpdate: validateStatusMetadata,
     prepareForUpdate(next, previous) {
       next.spec = previous.spec;
     },
   },
+  deleteReturnsObject: true,
   selectableFields: { 'status.phase': (object) => object.status?.phase ?? '' },
   columns: [
     nameColumn,

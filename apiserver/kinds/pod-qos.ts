@@ -9,7 +9,7 @@ const counted = ['cpu', 'memory'] as const;
  * https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
  */
 export function qosClass(spec: PodSpec): 'Guaranteed' | 'Burstable' | 'BestEffort' {
-  const containers = [...spec.containers, ...(spec.initContainers ?? [])];
+  const containers = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
   let any = false;
   let guaranteed = true;
   for (const { resources } of spec.resources ? [{ resources: spec.resources }] : containers)

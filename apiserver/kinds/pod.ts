@@ -5,6 +5,7 @@ import { allVerbs, countGeneration, startGeneration } from './common.ts';
 import { podColumns } from './pod-columns.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { qosClass } from './pod-qos.ts';
+import { validatePod, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts';
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/ */
 export const pod: KindDeclaration<Pod> = {
@@ -24,7 +25,10 @@ export const pod: KindDeclaration<Pod> = {
     next.status = previous.status;
     countGeneration(next, previous);
   },
+  validate: validatePod,
+  validateUpdate: validatePodUpdate,
   status: {
+    validateUpdate: validatePodStatusUpdate,
     prepareForUpdate(next, previous) {
       next.spec = previous.spec;
       next.metadata ??= {};
@@ -46,6 +50,7 @@ export const pod: KindDeclaration<Pod> = {
     'status.nominatedNodeName': (object) => object.status?.nominatedNodeName ?? '',
   },
   columns: podColumns,
+  deleteReturnsObject: true,
   gracePeriodSeconds(object, requested) {
     const phase = object.status?.phase;
     // Nobody would confirm the end of a pod that runs nowhere, or no longer.

@@ -1,10 +1,20 @@
+import { required } from '../../api/field-error.ts';
+import { dns1123Subdomain } from '../../api/names.ts';
 import { replicaSets } from '../../api/resources.ts';
 import { formatLabelSelector } from '../../api/selectors.ts';
 import type { ReplicaSet } from '../../api/types/apps-v1.ts';
 import type { KindDeclaration } from '../registry/kind.ts';
 import { ageColumn, allVerbs, keepStatusAndCount, nameColumn, startGeneration } from './common.ts';
+import {
+  validateImmutable,
+  validateMetadata,
+  validateMetadataUpdate,
+  validateNonnegative,
+  validateStatusMetadata,
+} from './metadata-validation.ts';
 import { defaultPodTemplate } from './pod-template.ts';
 import { templateColumns } from './pod-template-columns.ts';
+import { validateReplicaStatus, validateSelectedTemplate } from './workload-validation.ts';
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/replica-set-v1/ */
 export const replicaSet: KindDeclaration<ReplicaSet> = {
@@ -25,7 +35,26 @@ export const replicaSet: KindDeclaration<ReplicaSet> = {
     object.status = { replicas: 0 };
   },
   prepareForUpdate: keepStatusAndCount,
+  validate(object) {
+    const errors = validateMetadata(object, true, dns1123Subdomain);
+    const { spec } = object;
+    if (!spec) return [...errors, required('spec.selector'), required('spec.template.spec.containers')];
+    validateNonnegative(errors, 'spec.replicas', spec.replicas);
+    validateNonnegative(errors, 'spec.minReadySeconds', spec.minReadySeconds);
+    validateSelectedTemplate(errors, spec, 'replicaset');
+    return errors;
+  },
+  validateUpdate(next, previous) {
+    const errors = validateMetadataUpdate(next, previous);
+    validateImmutable(errors, 'spec.selector', next.spec?.selector, previous.spec?.selector);
+    return errors;
+  },
   status: {
+    validateUpdate(next, previous) {
+      const errors = validateStatusMetadata(next, previous);
+      validateReplicaStatus(errors, next.status);
+      return errors;
+    },
     prepareForUpdate(next, previous) {
       next.spec = previous.spec;
     },

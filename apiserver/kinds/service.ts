@@ -2,6 +2,8 @@ import { services } from '../../api/resources.ts';
 import type { Service, ServicePort } from '../../api/types/core-v1.ts';
 import type { KindDeclaration } from '../registry/kind.ts';
 import { ageColumn, allVerbs, formatLabels, nameColumn } from './common.ts';
+import { validateStatusMetadata } from './metadata-validation.ts';
+import { validateService, validateServiceUpdate } from './service-validation.ts';
 
 const hasNodePorts = (type: string | undefined): boolean => type === 'NodePort' || type === 'LoadBalancer';
 
@@ -52,6 +54,10 @@ export const service: KindDeclaration<Service> = {
   defaults: defaultService,
   prepareForCreate(object) {
     object.status = { loadBalancer: {} };
+    // Each of the two names of the address follows the other.
+    const spec = object.spec ?? {};
+    if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+    else if (spec.clusterIPs?.length && !spec.clusterIP) spec.clusterIP = spec.clusterIPs[0];
   },
   prepareForUpdate(next, previous) {
     next.status = previous.status;
@@ -63,11 +69,15 @@ export const service: KindDeclaration<Service> = {
       next.spec.ipFamilyPolicy ??= previous.spec.ipFamilyPolicy;
     }
   },
+  validate: validateService,
+  validateUpdate: validateServiceUpdate,
   status: {
+    validateUpdate: validateStatusMetadata,
     prepareForUpdate(next, previous) {
       next.spec = previous.spec;
     },
   },
+  deleteReturnsObject: true,
   selectableFields: {
     'spec.clusterIP': (object) => object.spec?.clusterIP ?? '',
     'spec.type': (object) => object.spec?.type ?? '',

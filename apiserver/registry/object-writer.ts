@@ -37,15 +37,17 @@ export interface AdmissionAttributes {
 
 /** Resources that an object holds outside itself (cluster IPs), taken before it is stored. */
 export interface Allocator {
+  /** Carries over what an update leaves out, before validation; in place. */
+  prepare(served: ServedKind, next: KubeObject, previous: KubeObject): void;
   /** Takes what `next` needs. The result gives back what was newly taken, for when the write fails. */
   allocate(
     served: ServedKind,
     next: KubeObject,
     previous: KubeObject | undefined,
     dryRun: boolean,
-  ): Promise<() => void>;
-  /** Gives back what a deleted or changed object held. */
-  release(served: ServedKind, previous: KubeObject, next: KubeObject | undefined): void;
+  ): Promise<(() => Promise<void>) | undefined>;
+  /** Gives back what `previous` held and `next` (absent: deleted) does not. */
+  release(served: ServedKind, previous: KubeObject, next: KubeObject | undefined): Promise<void>;
 }
 
 export interface WriteOptions {
@@ -169,10 +171,10 @@ export class ObjectWriter {
       }
       const key = storeKey(served, namespace, name);
       const written = await this.#storage.create(served.path, key, object, kind.ttlSeconds);
-      if (!written) undo();
+      if (!written) await undo?.();
       return written;
     } catch (error) {
-      undo();
+      await undo?.();
       throw error;
     }
   }
@@ -188,12 +190,12 @@ export class ObjectWriter {
     options: WriteOptions,
   ): Promise<WriteResult> {
     const { kind } = served;
-    let undo: () => void = () => {};
+    let undo: (() => Promise<void>) | undefined;
     let previous: KubeObject | undefined;
     let next: KubeObject | undefined;
     const decide = async (current: CacheEntry | undefined): Promise<Decision> => {
-      undo();
-      undo = () => {};
+      await undo?.();
+      undo = undefined;
       if (!current) throw notFound(kind, key.name);
       previous = current.parse();
       next = await change(current.parse());
@@ -203,11 +205,10 @@ export class ObjectWriter {
     };
     try {
       const result = await this.#carryOut(served, key, decide, () => next!, options.dryRun);
-      if (options.dryRun) undo();
-      else this.#allocator.release(served, previous!, next!);
+      if (!options.dryRun) await this.#allocator.release(served, previous!, next!);
       return { bytes: result, created: false };
     } catch (error) {
-      undo();
+      await undo?.();
       throw error;
     }
   }
@@ -328,6 +329,7 @@ export class ObjectWriter {
     const context = this.#context(Date.now(), options.user);
     const rules = key.subresource === 'status' ? kind.status : kind;
     rules?.prepareForUpdate?.(next, previous, context);
+    this.#allocator.prepare(served, next, previous);
     const errors =
       key.subresource === 'status'
         ? (kind.status?.validateUpdate?.(next, previous) ?? [])
@@ -380,7 +382,7 @@ export class ObjectWriter {
       };
     }
     const written = await this.#storage.update(served.path, key, decide);
-    if (gone && last) this.#allocator.release(served, last, undefined);
+    if (gone && last) await this.#allocator.release(served, last, undefined);
     return { bytes: written!.bytes, gone, uid: last?.metadata?.uid ?? '' };
   }
 

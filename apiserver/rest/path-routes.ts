@@ -19,12 +19,14 @@ export interface PathRoutesOptions {
   /** `host:port` under which clients reach this server. */
   address: string;
   version: object;
+  tokens: { jwks(): object; discovery(address: string): object };
   /** Named conditions; a text says what is wrong. */
   checks: readonly { name: string; check(): string | undefined; readinessOnly?: boolean }[];
 }
 
 const health = new Set(['healthz', 'livez', 'readyz']);
 const roots = [
+  '/.well-known/openid-configuration',
   '/api',
   '/apis',
   '/healthz',
@@ -32,6 +34,7 @@ const roots = [
   '/metrics',
   '/openapi/v2',
   '/openapi/v3',
+  '/openid/v1/jwks',
   '/readyz',
   '/version',
 ];
@@ -60,6 +63,10 @@ export class NonResourceRoutes implements PathRoutes {
       return this.#aggregated(request, true) ?? json(200, coreVersions(address));
     if (root === 'apis' && parts.length === 1)
       return this.#aggregated(request, false) ?? json(200, groupList(registry));
+    if (info.path === '/openid/v1/jwks')
+      return { ...json(200, this.#options.tokens.jwks()), contentType: 'application/jwk-set+json' };
+    if (info.path === '/.well-known/openid-configuration')
+      return json(200, this.#options.tokens.discovery(address));
     const found =
       root === 'api' && parts.length === 2
         ? resourceList(this.#options, '', group!)

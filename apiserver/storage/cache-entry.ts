@@ -20,6 +20,7 @@ export class CacheEntry {
   readonly bytes: Buffer;
   readonly #fieldsOf: FieldReader;
   #selected: Selected | undefined;
+  #summaries: Map<unknown, unknown> | undefined;
 
   constructor(key: string, bytes: Buffer, revision: number, fieldsOf: FieldReader) {
     this.key = key;
@@ -35,6 +36,13 @@ export class CacheEntry {
   /** A new copy of the object, the caller's to change. */
   parse<T extends KubeObject = KubeObject>(): T {
     return JSON.parse(this.bytes.toString()) as T;
+  }
+
+  /** What `read` says of the object, computed once for each `read` function. */
+  summary<T>(read: (object: KubeObject) => T): T {
+    this.#summaries ??= new Map();
+    if (!this.#summaries.has(read)) this.#summaries.set(read, read(this.parse()));
+    return this.#summaries.get(read) as T;
   }
 
   /** The same state under another revision: what watchers are told of an object that left their sight. */
