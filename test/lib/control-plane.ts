@@ -8,6 +8,7 @@ import { componentSpecs, type ProcessName } from '../../deploy/components.ts';
 import { type ClusterConfig, completeConfig, type Ports } from '../../deploy/config.ts';
 import { type Paths, pathsOf, repository } from '../../deploy/paths.ts';
 import { ensurePki } from '../../deploy/pki/ensure.ts';
+import { defaultNodeIP } from '../../deploy/saved-config.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** Processes of a cluster without a node: real store, real API server, and what else a test asks for. */
@@ -65,7 +66,7 @@ export async function startControlPlane(
   } satisfies Record<keyof Ports, number>) as (keyof Ports)[];
   const ports = await freePorts(names.length);
   const config: ClusterConfig = {
-    ...completeConfig({}, undefined, { hostname: 'node-1', nodeIP: '127.0.0.1' }),
+    ...completeConfig({}, undefined, { hostname: 'node-1', nodeIP: defaultNodeIP() }),
     serviceNodePortRange: '20000-20999',
     ...options.config,
     ports: Object.fromEntries(names.map((name, i) => [name, ports[i]])) as unknown as Ports,
