@@ -3,13 +3,16 @@ import { deploymentController } from './deployment/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
 import { garbageCollector } from './garbage-collector/controller.ts';
+import { jobController } from './job/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { nodeIpamController } from './node-ipam/controller.ts';
 import { nodeLifecycleController } from './node-lifecycle/controller.ts';
+import { podCollector } from './pod-gc/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { rootCaPublisher } from './root-ca-publisher/controller.ts';
 import { serviceAccountController } from './service-account/controller.ts';
 import { taintEvictionController } from './taint-eviction/controller.ts';
+import { ttlAfterFinishedController } from './ttl-after-finished/controller.ts';
 
 /** Every controller of this process, in the order in which they are set up. */
 export const controllers: readonly ControllerDeclaration[] = [
@@ -20,6 +23,9 @@ export const controllers: readonly ControllerDeclaration[] = [
   taintEvictionController,
   replicaSetController,
   deploymentController,
+  jobController,
+  ttlAfterFinishedController,
+  podCollector,
   endpointsController,
   endpointSliceController,
   namespaceController,
