@@ -248,7 +248,7 @@ const strategic: [title: string, before: JSONObject, patch: JSONObject, after: J
 for (const [title, before, patch, after] of strategic)
   t.test(`a strategic merge patch ${title}`, async (t) => {
     const copy = structuredClone(before);
-    const schema = 'strategy' in (before.spec ?? {}) ? deploymentSchema : podSchema;
+    const schema = Object.hasOwn((before.spec ?? {}) as object, 'strategy') ? deploymentSchema : podSchema;
     t.same(applyStrategicMergePatch(before, patch, schema), after);
     t.same(before, copy, 'the document is not changed');
   });

@@ -36,6 +36,13 @@ const shortOf = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 const groupOf = (name: string): string => name.slice(0, name.lastIndexOf('.'));
 const goTypeOf = (name: string): string => name.split('.').slice(-2).join('.');
 
+const zeros: Readonly<Record<string, string | number | boolean | readonly []>> = {
+  string: '',
+  boolean: false,
+  integer: 0,
+  intOrString: 0,
+  list: [],
+};
 const zeroable = new Set<string>(['string', 'boolean', 'integer', 'number']);
 
 /**
@@ -66,6 +73,7 @@ export class SchemaCompiler {
       name,
       goType: goTypeOf(name),
       properties: new Map(),
+      zeros: [],
       preserveUnknown: definition['x-kubernetes-preserve-unknown-fields'] ?? false,
     };
     // Known before its properties are, so that a cycle ends here.
@@ -85,8 +93,12 @@ export class SchemaCompiler {
     const required = new Set(definition.required ?? []);
     const type = shortOf(node.name);
     const described = describedGroups.has(groupOf(node.name));
-    for (const [name, schema] of Object.entries(definition.properties ?? {}))
-      node.properties.set(name, this.#property(name, schema, type, required.has(name), described));
+    for (const [name, schema] of Object.entries(definition.properties ?? {})) {
+      const property = this.#property(name, schema, type, required.has(name), described);
+      node.properties.set(name, property);
+      const zero = zeros[property.node.type];
+      if (described && property.required && zero !== undefined) node.zeros.push([name, zero]);
+    }
   }
 
   #property(
@@ -157,6 +169,7 @@ export class SchemaCompiler {
             name: `${type}.${field}`,
             goType: field,
             properties: new Map(),
+            zeros: [],
             preserveUnknown: schema['x-kubernetes-preserve-unknown-fields'] ?? false,
           };
           this.#fill(node, schema);

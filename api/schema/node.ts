@@ -37,6 +37,8 @@ export interface ObjectNode {
   readonly name: string;
   readonly goType: string;
   readonly properties: Map<string, Property>;
+  /** Required scalars and lists, which Go writes as zero when they are absent. */
+  readonly zeros: (readonly [name: string, zero: string | number | boolean | readonly []])[];
   /** Keeps fields that the schema does not know (embedded objects). */
   readonly preserveUnknown: boolean;
 }

@@ -49,6 +49,11 @@ class Walk {
   keys = 0;
   readonly #path: (string | number)[] = [];
   #struct = '';
+  readonly #fill: boolean;
+
+  constructor(fill: boolean) {
+    this.#fill = fill;
+  }
 
   value(node: SchemaNode, value: unknown): unknown {
     switch (node.type) {
@@ -98,6 +103,9 @@ class Walk {
       else this.#field(object, property, item);
     }
     this.#struct = outer;
+    if (this.#fill)
+      for (const [name, zero] of node.zeros)
+        if (object[name] === undefined) object[name] = Array.isArray(zero) ? [] : zero;
     return object;
   }
 
@@ -243,11 +251,16 @@ function zeroOf(node: SchemaNode): unknown {
 
 /**
  * Checks a JSON value against a schema and brings it, in place, into the form in which Kubernetes would write it back:
- * unknown fields and nulls dropped, empty optional fields dropped, quantities and times canonical.
+ * unknown fields and nulls dropped, empty optional fields dropped, absent required scalars zero (unless `fillRequired`
+ * is false, for an object that is only a part), quantities and times canonical.
  * @throws {DecodeError} at the first value of a wrong type
  */
-export function walkSchema(node: SchemaNode, value: unknown): WalkResult {
-  const walk = new Walk();
+export function walkSchema(
+  node: SchemaNode,
+  value: unknown,
+  { fillRequired = true }: { fillRequired?: boolean } = {},
+): WalkResult {
+  const walk = new Walk(fillRequired);
   const result = walk.value(node, value);
   return { value: result, unknown: walk.unknown, keys: walk.keys };
 }
