@@ -1,4 +1,4 @@
-import { type Duplex, Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { engine } from './docker-errors.ts';
 import { FrameDecoder } from './frames.ts';
@@ -20,14 +20,25 @@ export async function openLogs(docker: Docker, id: string, options: LogOptions):
     ...(options.tail !== undefined && { tail: options.tail }),
     // The type says number, the engine takes fractions only as text.
     ...(options.since !== undefined && { since: sinceText(options.since) as unknown as number }),
-    ...(options.signal && { abortSignal: options.signal }),
   };
-  const container = docker.getContainer(id);
-  if (!options.follow) {
-    const whole = await engine(() => container.logs({ ...common, follow: false }));
-    return Readable.from(whole.length > 0 ? [whole] : [], { objectMode: false });
-  }
-  return (await engine(() => container.logs({ ...common, follow: true }))) as Readable;
+  // dockerode reads a log that is not followed into memory as a whole; its modem streams it.
+  const request = {
+    path: `/containers/${id}/logs?`,
+    method: 'GET',
+    options: { ...common, follow: options.follow ?? false },
+    abortSignal: options.signal,
+    isStream: true,
+    statusCodes: { 200: true, 404: 'no such container', 500: 'server error' },
+  };
+  return engine(
+    () =>
+      new Promise<Readable>((resolve, reject) => {
+        docker.modem.dial(request, (error, stream) => {
+          if (error) reject(error);
+          else resolve(stream as Readable);
+        });
+      }),
+  );
 }
 
 /** Starts a command in a running container with its streams attached. */

@@ -76,6 +76,16 @@ function states(
   return { state: { waiting: waiting ?? defaultWaiting(pod) }, lastState: last };
 }
 
+/** What was reported of this very container stays; the name by which its image was pulled may be forgotten. */
+const imageIDOf = (
+  input: ContainerStatusInput,
+  newest: RuntimeContainer,
+  old: ContainerStatus | undefined,
+): string =>
+  old?.imageID && old.containerID === apiContainerID(newest.id)
+    ? old.imageID
+    : input.imageIDOf(newest.imageID);
+
 /** One container's status as the API reports it. */
 export function containerStatus(
   input: ContainerStatusInput,
@@ -96,7 +106,7 @@ export function containerStatus(
     ready: runsOn ? running && input.ready.has(newest.id) : state?.terminated?.exitCode === 0,
     restartCount: newest?.attempt ?? old?.restartCount ?? 0,
     image: container.image ?? '',
-    imageID: newest ? input.imageIDOf(newest.imageID) : (old?.imageID ?? ''),
+    imageID: newest ? imageIDOf(input, newest, old) : (old?.imageID ?? ''),
     ...(id ? { containerID: apiContainerID(id) } : old?.containerID && { containerID: old.containerID }),
     started: running && (runsOn ? input.started.has(newest.id) : true),
   };

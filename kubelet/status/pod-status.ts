@@ -1,5 +1,4 @@
 import type { PodCondition, PodStatus } from '../../api/types/core-v1.ts';
-import type {} from '../newer-fields.ts';
 import { podConditions } from './conditions.ts';
 import { type ContainerStatusInput, containerStatus } from './container-status.ts';
 import { type PodPhase, podPhase } from './phase.ts';

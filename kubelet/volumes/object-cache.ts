@@ -4,6 +4,7 @@ import type { ConfigMap, Pod, Secret } from '../../api/types/core-v1.ts';
 import type { ApiClient } from '../../client/api-client.ts';
 import { Informer } from '../../client/informer.ts';
 import type { Log } from '../../client/log.ts';
+import { isNotFound } from '../../client/status-error.ts';
 import type { NamespaceObjects } from '../environment/environment.ts';
 import { referencedNames } from './references.ts';
 
@@ -58,6 +59,18 @@ export class ObjectCache {
       configMap: (name) => this.#get(configMaps, namespace, name) as ConfigMap | undefined,
       secret: (name) => this.#get(secrets, namespace, name) as Secret | undefined,
     };
+  }
+
+  /** One Secret as it is now, for pulling an image; undefined if there is none. */
+  async secret(namespace: string, name: string): Promise<Secret | undefined> {
+    const watched = this.#get(secrets, namespace, name);
+    if (watched) return watched as Secret;
+    try {
+      return await this.#client.get(secrets, { namespace, name });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Stops following what only this pod used. */
