@@ -65,10 +65,14 @@ export async function dnsComplaint(config: ClusterConfig): Promise<string | unde
 export async function ensureAddons(client: ApiClient, config: ClusterConfig, paths: Paths): Promise<void> {
   const ca = readFileSync(join(paths.pki, 'ca.crt'), 'utf8');
   for (const { resource, object } of addons(config, ca)) {
+    const { name = '', namespace } = object.metadata ?? {};
     try {
-      await client.create<KubeObject>(resource, object);
+      await client.get(resource, { name, ...(namespace && { namespace }) });
     } catch (error) {
-      if (!isAlreadyExists(error)) throw error;
+      if (!isNotFound(error)) throw error;
+      await client.create<KubeObject>(resource, object).catch((refusal: unknown) => {
+        if (!isAlreadyExists(refusal)) throw refusal;
+      });
     }
   }
 }

@@ -175,42 +175,56 @@ function wantedPorts(config: ClusterConfig, specs: ProcessSpec[], live: readonly
   return specs.filter((spec) => !live.includes(spec.name)).flatMap((spec) => byProcess[spec.name] ?? []);
 }
 
+/** How long a complaint stands before the user is told what is waited for. */
+const patience = 5_000;
+
 function waitSteps(config: ClusterConfig, paths: Paths, shared: { current?: ApiClient }): Step[] {
   const clientOf = async (): Promise<ApiClient> => {
     shared.current ??= await adminClient(paths);
     return shared.current;
   };
-  const wait = (
+  const wait = async (
     what: string,
     logs: ProcessName[],
+    say: (detail: string) => void,
     condition: (client: ApiClient) => Promise<string | undefined>,
-  ) =>
-    waitFor(async () => condition(await clientOf()), {
-      what,
-      milliseconds: deadline,
-    }).catch((error: Error) => {
+  ) => {
+    let told = performance.now();
+    const look = async () => {
+      const complaint = await condition(await clientOf());
+      if (complaint !== undefined && performance.now() - told > patience) {
+        told = performance.now();
+        say(`waiting: ${complaint}`);
+      }
+      return complaint;
+    };
+    await waitFor(look, { what, milliseconds: deadline }).catch((error: Error) => {
       throw new UserError([error.message, ...logs.map((name) => logEnd(paths, name))].join('\n'));
     });
+  };
+  const addons = (client: ApiClient) =>
+    ensureAddons(client, config, paths).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
   return [
     {
       title: 'API server answers',
-      run: () => wait('API server ready', ['store', 'apiserver'], apiserverComplaint),
+      run: (say) => wait('API server ready', ['store', 'apiserver'], say, apiserverComplaint),
     },
     {
       title: `node ${config.nodeName} is Ready, cluster DNS answers`,
-      async run() {
-        const client = await clientOf();
-        await wait('add-ons made', ['apiserver'], (admin) =>
-          ensureAddons(admin, config, paths).then(
-            () => undefined,
-            (error: Error) => error.message,
-          ),
-        );
-        await Promise.all([
-          wait('node Ready', ['kubelet', 'controller-manager'], () =>
+      async run(say) {
+        const node = async () => {
+          await wait('node Ready', ['kubelet', 'controller-manager'], say, (client) =>
             nodeComplaint(client, config.nodeName),
-          ).then(() => markControlPlane(client, config.nodeName)),
-          wait('cluster DNS answers', ['proxy'], () => dnsComplaint(config)),
+          );
+          await markControlPlane(await clientOf(), config.nodeName);
+        };
+        await Promise.all([
+          wait('add-ons made', ['apiserver'], say, addons),
+          node(),
+          wait('cluster DNS answers', ['proxy'], say, () => dnsComplaint(config)),
         ]);
       },
     },
