@@ -15,6 +15,9 @@ import { ensureSystemObjects } from './bootstrap.ts';
 import { advertisedAddress, cidrFlag, portRangeFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import { kinds } from './kinds/index.ts';
+import { Kubelets } from './proxy/kubelet-target.ts';
+import { podLog } from './proxy/pod-log.ts';
+import { streamingSubresources, UpgradeHandler } from './proxy/upgrade-handler.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
 import { ObjectWriter } from './registry/object-writer.ts';
 import { ApiRoutes } from './rest/api-routes.ts';
@@ -91,12 +94,22 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
   );
   const writer = new ObjectWriter({ storage, admission, allocator });
   const watches = new WatchServer(storage);
+  const kubelets = new Kubelets({
+    storage,
+    registry,
+    preferredAddressTypes: flags['kubelet-preferred-address-types'],
+    ca: file(flags['kubelet-certificate-authority']),
+    cert: file(flags['kubelet-client-certificate']),
+    key: file(flags['kubelet-client-key']),
+  });
   const subresources: Subresource[] = [
     ...kinds.filter((kind) => kind.scale).map(scaleSubresource),
     binding,
     eviction,
     finalize,
     tokenSubresource(tokens),
+    podLog(kubelets),
+    ...streamingSubresources,
   ];
   const resources = new ApiRoutes({ storage, registry, writer, watches, subresources });
   const address = flags['advertise-address'] ?? advertisedAddress(flags['bind-address']);
@@ -129,6 +142,7 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
       },
     ],
   });
+  const authorizer = { authorize() {} };
   const app = buildServer({
     tls: {
       cert: read(flags['tls-cert-file']),
@@ -136,11 +150,13 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
       clientCa: file(flags['client-ca-file']),
     },
     authenticator,
-    authorizer: { authorize() {} },
+    authorizer,
     resources,
     paths,
     log,
   });
+  const upgrades = new UpgradeHandler({ authenticator, authorizer, storage, registry, kubelets, log });
+  app.server.on('upgrade', (request, socket, head) => upgrades.handle(request, socket, head));
   await app.listen({ host: flags['bind-address'], port: flags['secure-port'] });
   const { port } = app.server.address() as AddressInfo;
   log.info({ address: flags['bind-address'], port }, 'serving');
@@ -169,8 +185,10 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
   watches.close();
+  upgrades.close();
   await app.close();
   storage.stop();
   client.close();
+  kubelets.close();
   await upkeep;
 }

@@ -64,6 +64,14 @@ function dropUnused(next: ServiceSpec, previous: ServiceSpec): void {
     const before = new Set((previous.ports ?? []).map((port) => port.nodePort));
     for (const port of next.ports ?? []) if (before.has(port.nodePort)) delete port.nodePort;
   }
+  const outside = (spec: ServiceSpec): boolean => mayHaveNodePorts(spec) || !!spec.externalIPs?.length;
+  if (outside(previous) && !outside(next) && next.externalTrafficPolicy === previous.externalTrafficPolicy)
+    delete next.externalTrafficPolicy;
+  if (previous.type === 'LoadBalancer' && next.type !== 'LoadBalancer') {
+    if (next.allocateLoadBalancerNodePorts === previous.allocateLoadBalancerNodePorts)
+      delete next.allocateLoadBalancerNodePorts;
+    if (next.loadBalancerClass === previous.loadBalancerClass) delete next.loadBalancerClass;
+  }
   if (!needsHealthCheckPort(next) && next.healthCheckNodePort === previous.healthCheckNodePort)
     delete next.healthCheckNodePort;
 }
