@@ -25,6 +25,7 @@ export const errors = {
   ),
   learnerNotReady: error(Code.failedPrecondition, 'can only promote a learner member'),
   authNotEnabled: error(Code.failedPrecondition, 'authentication is not enabled'),
+  writeFailed: error(Code.unavailable, 'write failed, its outcome is unknown'),
   stopped: error(Code.unavailable, 'server stopped'),
   badLeader: error(Code.failedPrecondition, 'not leader'),
 } as const;

@@ -215,40 +215,39 @@ export class Mvcc {
         resolve: resolve as (value: unknown) => void,
         reject,
       });
-      this.writing ??= this.write().finally(() => {
-        this.writing = undefined;
-      });
+      this.writing ??= this.write();
     });
   }
 
   private async write(): Promise<void> {
     // Requests that arrived in the same turn of the event loop join the first group.
     await new Promise(setImmediate);
-    while (this.waiting.length > 0) {
-      const outcomes: (() => void)[] = [];
-      while (this.waiting.length > 0 && outcomes.length < groupLimit && this.changeBytes < groupBytes) {
-        const { run, resolve, reject } = this.waiting.shift()!;
-        if (this.failure) {
-          outcomes.push(() => reject(errors.stopped()));
-          continue;
-        }
-        try {
-          const result = run();
-          outcomes.push(() => resolve(result));
-        } catch (error) {
-          outcomes.push(() => reject(error));
-        }
-      }
+    while (this.waiting.length > 0 && !this.failure) await this.writeGroup();
+    for (const { reject } of this.drain()) reject(errors.stopped());
+    // In the same turn in which the queue was seen empty, or an operation submitted now would wait for ever.
+    this.writing = undefined;
+  }
+
+  private async writeGroup(): Promise<void> {
+    const outcomes: { report: () => void; reject: (error: unknown) => void }[] = [];
+    while (this.waiting.length > 0 && outcomes.length < groupLimit && this.changeBytes < groupBytes) {
+      const { run, resolve, reject } = this.waiting.shift()!;
       try {
-        await this.commit();
-        for (const report of outcomes) report();
+        const result = run();
+        outcomes.push({ report: () => resolve(result), reject });
       } catch (error) {
-        this.failure ??= error;
-        this.options.onFailure(error);
-        for (const { reject } of this.drain()) reject(errors.stopped());
-        return;
+        outcomes.push({ report: () => reject(error), reject });
       }
     }
+    try {
+      await this.commit();
+    } catch (error) {
+      this.failure = error;
+      this.options.onFailure(error);
+      for (const { reject } of outcomes) reject(errors.writeFailed());
+      return;
+    }
+    for (const { report } of outcomes) report();
   }
 
   private drain(): Waiting[] {
