@@ -98,8 +98,9 @@ export class EventRecorder {
 
   async #send(pending: Pending): Promise<void> {
     const { regarding, type, reason, message } = pending;
+    // The version differs with every status write; the event is the same.
     const id = createHash('sha256')
-      .update(JSON.stringify([regarding, type, reason, message]))
+      .update(JSON.stringify([{ ...regarding, resourceVersion: undefined }, type, reason, message]))
       .digest('base64');
     const seen = this.#seen.get(id);
     const time = new Date(pending.at).toISOString().replace(/\.\d+Z$/, 'Z');
