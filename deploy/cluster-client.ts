@@ -29,9 +29,21 @@ export async function apiserverComplaint(client: ApiClient): Promise<string | un
   }
 }
 
-/** Why the node is not Ready. */
-export async function nodeComplaint(client: ApiClient, name: string): Promise<string | undefined> {
+/**
+ * Why the node is not Ready. Asks the kubelet itself first: right after a start the node's status is still
+ * that of the last run.
+ */
+export async function nodeComplaint(client: ApiClient, config: ClusterConfig): Promise<string | undefined> {
+  const name = config.nodeName;
   let node: Node;
+  try {
+    const health = await fetch(`http://127.0.0.1:${config.ports.kubeletHealth}/healthz`, {
+      signal: AbortSignal.timeout(2_000),
+    });
+    if (!health.ok) return `the kubelet is not well: ${(await health.text()).trim()}`;
+  } catch {
+    return 'the kubelet does not answer yet';
+  }
   try {
     node = await client.get(nodes, { name });
   } catch (error) {

@@ -50,7 +50,7 @@ async function clusterFindings(config: ClusterConfig, paths: Paths): Promise<str
   const apiserver = await apiserverComplaint(client);
   if (apiserver) findings.push(`the API server is not ready: ${apiserver}`);
   else {
-    const node = await nodeComplaint(client, config.nodeName);
+    const node = await nodeComplaint(client, config);
     if (node) findings.push(node);
   }
   client.close();

@@ -62,9 +62,7 @@ export async function status(options: { dataDir: string; output?: string }): Pro
   const client = await adminClient(paths);
   const apiserver = await apiserverComplaint(client);
   const [node, dns] = await Promise.all([
-    apiserver === undefined
-      ? nodeComplaint(client, config.nodeName)
-      : 'unknown: the API server does not answer',
+    apiserver === undefined ? nodeComplaint(client, config) : 'unknown: the API server does not answer',
     dnsComplaint(config),
   ]);
   client.close();

@@ -217,7 +217,7 @@ function waitSteps(config: ClusterConfig, paths: Paths, shared: { current?: ApiC
       async run(say) {
         const node = async () => {
           await wait('node Ready', ['kubelet', 'controller-manager'], say, (client) =>
-            nodeComplaint(client, config.nodeName),
+            nodeComplaint(client, config),
           );
           await markControlPlane(await clientOf(), config.nodeName);
         };

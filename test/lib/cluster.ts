@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { defaultPorts } from '../../deploy/config.ts';
 import { clientTool, type KubectlVersion } from '../../deploy/kubectl-binary.ts';
 import { pathsOf, repository } from '../../deploy/paths.ts';
 import { readPidFile } from '../../deploy/processes.ts';
@@ -41,15 +43,32 @@ export interface KubectlOptions {
 
 const cli = join(repository, 'deploy', 'cli.ts');
 
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '0.0.0.0', exclusive: true }, () => server.close(() => resolve(true)));
+  });
+}
+
+/** A `--port-offset` at which nobody listens, outside of node ports and of ports that connections are given. */
+async function freePortOffset(slot: number): Promise<number> {
+  for (let offset = 11_000 + slot * 100; offset < 17_000; offset += 1_000) {
+    const free = await Promise.all(Object.values(defaultPorts).map((port) => isFree(port + offset)));
+    if (free.every(Boolean)) return offset;
+  }
+  throw new Error('no free range of ports for a test cluster');
+}
+
 /** Describes a cluster without starting it. */
-export function describeCluster({ slot, flags = [] }: ClusterOptions): TestCluster {
+export async function describeCluster({ slot, flags = [] }: ClusterOptions): Promise<TestCluster> {
   const name = `nkube-e2e-${slot}`;
   const dataDir = mkdtempSync(join(tmpdir(), `${name}-`));
   const nodePorts = { first: 28_000 + slot * 100, last: 28_099 + slot * 100 };
   const upFlags = [
     ['--cluster-name', name],
     ['--bridge-name', `nkt${slot}`],
-    ['--port-offset', String(11_000 + slot * 100)],
+    ['--port-offset', String(await freePortOffset(slot))],
     ['--cluster-cidr', `10.${210 + slot}.0.0/16`],
     ['--service-cidr', `10.${230 + slot}.0.0/16`],
     ['--service-node-port-range', `${nodePorts.first}-${nodePorts.last}`],
@@ -97,7 +116,7 @@ export function describeCluster({ slot, flags = [] }: ClusterOptions): TestClust
 
 /** Starts a cluster and waits until it is ready. */
 export async function startCluster(options: ClusterOptions): Promise<TestCluster> {
-  const cluster = describeCluster(options);
+  const cluster = await describeCluster(options);
   const result = await cluster.nkube(['up', ...cluster.upFlags]);
   if (result.code !== 0) {
     await cluster.remove();
