@@ -159,6 +159,7 @@ async function send(reply: FastifyReply, answer: Answer, warnings: readonly stri
   reply.code(answer.code);
   reply.header('content-type', answer.contentType);
   reply.header('cache-control', 'no-cache, private');
+  if (answer.headers) reply.headers(answer.headers);
   if (warnings.length) reply.header('warning', [...new Set(warnings)].map(warningHeader));
   if (raw.method === 'HEAD') {
     reply.header('content-length', answer.body.length);

@@ -3,6 +3,7 @@ export interface Answer {
   code: number;
   contentType: string;
   body: Buffer;
+  headers?: Record<string, string>;
 }
 
 export const json = (code: number, value: unknown): Answer => ({

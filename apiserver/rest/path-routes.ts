@@ -7,6 +7,7 @@ import {
   oneGroup,
   resourceList,
 } from '../discovery/discovery.ts';
+import { OpenAPIRoutes } from '../openapi/openapi-routes.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
 import type { PathRoutes } from '../server.ts';
 import { type Answer, json, text } from './answer.ts';
@@ -42,9 +43,11 @@ const roots = [
 /** Everything that is not a resource: discovery, version, health. */
 export class NonResourceRoutes implements PathRoutes {
   readonly #options: PathRoutesOptions;
+  readonly #openapi: OpenAPIRoutes;
 
   constructor(options: PathRoutesOptions) {
     this.#options = options;
+    this.#openapi = new OpenAPIRoutes(options.registry);
   }
 
   isPublic(path: string): boolean {
@@ -63,6 +66,7 @@ export class NonResourceRoutes implements PathRoutes {
       return this.#aggregated(request, true) ?? json(200, coreVersions(address));
     if (root === 'apis' && parts.length === 1)
       return this.#aggregated(request, false) ?? json(200, groupList(registry));
+    if (root === 'openapi') return this.#openapi.handle(info.path, info.query, request.headers.accept);
     if (info.path === '/openid/v1/jwks')
       return { ...json(200, this.#options.tokens.jwks()), contentType: 'application/jwk-set+json' };
     if (info.path === '/.well-known/openid-configuration')
