@@ -1,68 +1,19 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
-import { constants, createDeflate } from 'node:zlib';
 import t, { type Test } from 'tap';
+import { SpdyTestClient } from '../testing/spdy-test-client.ts';
 import { SpdyConnection } from './connection.ts';
-import { headerDictionary } from './dictionary.ts';
-import { controlFrame, controlType, dataHeader, type Frame, FrameParser, flagFin, words } from './frames.ts';
+import { controlFrame, controlType, type Frame, flagFin, words } from './frames.ts';
 import { HeaderReader } from './headers.ts';
 import type { SpdyStream } from './stream.ts';
-
-/** A client as moby/spdystream: it compresses its headers with the dictionary. */
-class Client {
-  readonly frames: Frame[] = [];
-  readonly socket: Socket;
-  readonly #deflate = createDeflate({ dictionary: headerDictionary });
-  #waiting: (() => void) | undefined;
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-    const parser = new FrameParser();
-    socket.on('error', () => undefined);
-    socket.on('data', (chunk: Buffer) => {
-      this.frames.push(...parser.push(chunk));
-      this.#waiting?.();
-    });
-    socket.on('close', () => this.#waiting?.());
-  }
-
-  async open(id: number, headers: Record<string, string>, flags = 0): Promise<void> {
-    const entries = Object.entries(headers);
-    const strings = entries.flat().flatMap((s) => [words(s.length), Buffer.from(s)]);
-    this.#deflate.write(Buffer.concat([words(entries.length), ...strings]));
-    await new Promise<void>((resolve) => this.#deflate.flush(constants.Z_SYNC_FLUSH, () => resolve()));
-    const block: Buffer = this.#deflate.read();
-    this.socket.write(
-      controlFrame(controlType.synStream, flags, Buffer.concat([words(id, 0), Buffer.alloc(2), block])),
-    );
-  }
-
-  data(id: number, data: string | Buffer, fin = false): void {
-    const bytes = Buffer.from(data);
-    this.socket.write(Buffer.concat([dataHeader(id, bytes.length, fin), bytes]));
-  }
-
-  /** The first frame that fits and was not given before. */
-  async frame(fits: (frame: Frame) => boolean): Promise<Frame> {
-    for (;;) {
-      const at = this.frames.findIndex(fits);
-      if (at >= 0) return this.frames.splice(at, 1)[0]!;
-      if (this.socket.destroyed) throw new Error('closed');
-      await new Promise<void>((resolve) => (this.#waiting = resolve));
-    }
-  }
-  control(type: number): Promise<Frame> {
-    return this.frame((frame) => frame.kind === 'control' && frame.type === type);
-  }
-}
 
 async function setUp(t: Test, onStream: (stream: SpdyStream) => void) {
   const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   const accepted = once(server, 'connection');
-  const client = new Client(connect(port, '127.0.0.1'));
+  const client = new SpdyTestClient(connect(port, '127.0.0.1'));
   const [socket] = (await accepted) as [Socket];
   const connection = new SpdyConnection(socket, onStream);
   t.teardown(() => {

@@ -21,11 +21,14 @@ export class WebSocketSession implements RemoteSession {
   readonly stdout?: Writable;
   readonly stderr?: Writable;
   readonly #socket: WebSocket;
+  readonly #protocol: string;
   readonly #resize = new ResizeRelay();
   readonly #gone = new AbortController();
 
-  constructor(socket: WebSocket, options: RemoteOptions) {
+  /** `protocol` is the version agreed upon, empty for none. */
+  constructor(socket: WebSocket, options: RemoteOptions, protocol: string) {
     this.#socket = socket;
+    this.#protocol = protocol;
     if (options.stdin) this.stdin = this.#input();
     if (options.stdout) this.stdout = this.#output(channel.stdout);
     if (options.stderr && !options.tty) this.stderr = this.#output(channel.stderr);
@@ -50,8 +53,7 @@ export class WebSocketSession implements RemoteSession {
 
   finish(status: RemoteStatus): void {
     // The protocol without a version has bare text instead, and nothing for success.
-    const versioned = this.#socket.protocol.startsWith('v');
-    const text = versioned ? JSON.stringify(status) : (status.message ?? '');
+    const text = this.#protocol.startsWith('v') ? JSON.stringify(status) : (status.message ?? '');
     if (text) this.#socket.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(text)]));
     this.#socket.close(1000);
   }
