@@ -20,6 +20,8 @@ import { PodManager } from './pods/pod-manager.ts';
 import type { PodServices } from './pods/pod-services.ts';
 import { connectDocker } from './runtime/docker-client.ts';
 import { DockerRuntime } from './runtime/docker-runtime.ts';
+import { HttpError } from './server/http-error.ts';
+import { serveKubelet } from './server/kubelet-server.ts';
 import { readSettings } from './settings.ts';
 import { StatusManager } from './status/status-manager.ts';
 import { ObjectCache } from './volumes/object-cache.ts';
@@ -29,6 +31,10 @@ import { TokenCache } from './volumes/token-cache.ts';
 const imagesKeptFor = 60_000;
 /** Milliseconds between repairs of the pod network, whose rules others may have flushed. */
 const networkCheckEvery = 60_000;
+
+function notYet(): never {
+  throw new HttpError(501, 'not implemented');
+}
 
 async function readOptional(path: string): Promise<string> {
   try {
@@ -204,6 +210,17 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
     values['healthz-port'] > 0
       ? await serveHealth({ host: values['healthz-bind-address'], port: values['healthz-port'] })
       : undefined;
+  const server = settings.tls
+    ? await serveKubelet({
+        lookup: manager,
+        runtime,
+        log,
+        address: values.address,
+        port: values.port,
+        tls: settings.tls,
+        reports: { metrics: notYet, resourceMetrics: notYet, cadvisorMetrics: notYet, summary: notYet },
+      })
+    : undefined;
   podInformer.start(signal);
   nodeInformer.start(signal);
   serviceInformer.start(signal);
@@ -220,6 +237,7 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
   clearInterval(repair);
   await manager.stop();
   secrets.close();
+  server?.close();
   health?.close();
   client.close();
 }
