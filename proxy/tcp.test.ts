@@ -122,6 +122,34 @@ t.test('an endpoint that resets before any byte is followed by the next', async 
   socket.destroy();
 });
 
+t.test('a request without effect is made again when the endpoint breaks off before it answers', async (t) => {
+  const reset = await backend(t, (socket) => socket.once('data', () => socket.resetAndDestroy()));
+  const ending = await backend(t, (socket) => socket.once('data', () => socket.end()));
+  const { port } = await frontend(t, [reset, ending, await backend(t, named('a'))]);
+  t.equal(await ask(port, 'GET / HTTP/1.1\r\n\r\n'), 'a:GET / HTTP/1.1\r\n\r\n');
+});
+
+t.test('what may have had an effect is not made again', async (t) => {
+  let seen = 0;
+  const reset = await backend(t, (socket) =>
+    socket.once('data', () => {
+      seen++;
+      socket.resetAndDestroy();
+    }),
+  );
+  const { port, balancer } = await frontend(t, [reset]);
+  const other = await backend(t, named('other'));
+  const asked = ask(port, 'POST / HTTP/1.1\r\n\r\n');
+  balancer.update({ all: [reset, other], node: [] });
+  await t.rejects(asked, { code: 'ECONNRESET' });
+  t.equal(seen, 1);
+  const half = await backend(t, (socket) =>
+    socket.once('data', () => socket.write('half', () => socket.resetAndDestroy())),
+  );
+  const answering = await frontend(t, [half]);
+  await t.rejects(ask(answering.port, 'GET / HTTP/1.1\r\n\r\n'), { code: 'ECONNRESET' }, 'half an answer');
+});
+
 t.test('waits a moment for a replacement when every endpoint refuses', async (t) => {
   const gone = await refusing();
   const { port, balancer, connections } = await frontend(t, [gone]);

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { unmapIPv4 } from '../api/net.ts';
 import type { Balancer } from './balancer.ts';
 import { type DialTimings, dial } from './dial.ts';
+import { Opening } from './opening.ts';
 import type { Scope } from './plan.ts';
 
 /** Counts and holds the connections of all frontends of a process. */
@@ -75,6 +76,7 @@ function serve(client: Socket, options: TcpFrontendOptions): void {
   connections.add(client);
   const address = unmapIPv4(client.remoteAddress ?? '');
   const tried = new Set<string>();
+  const opening = new Opening();
   let backend: Socket | undefined;
   // The endpoint learns of a reset as a reset, not as an end that looks complete.
   client.on('error', () => backend?.resetAndDestroy());
@@ -90,26 +92,18 @@ function serve(client: Socket, options: TcpFrontendOptions): void {
         return;
       }
       backend = socket;
-      socket.once('error', () => {
-        // An endpoint that resets before a byte went either way has not begun: a pod on its way out.
-        if (client.bytesRead === 0 && socket.bytesRead === 0 && !client.destroyed) {
-          client.unpipe(socket);
-          client.pause();
+      opening.run(client, socket, (reset) => {
+        if (opening.canRepeat && !client.destroyed) {
+          socket.destroy();
           balancer.failed(address, endpoint);
           next();
-        } else client.resetAndDestroy();
+        } else if (reset) client.resetAndDestroy();
+        else client.end();
       });
-      splice(client, socket);
     });
   next();
-}
-
-/** Copies both ways until both sides have ended; an end on one side is passed on while the other goes on. */
-function splice(client: Socket, backend: Socket): void {
-  client.pipe(backend);
-  backend.pipe(client);
   client.once('close', () => {
     // Closed without having ended: the endpoint must not wait for the rest.
-    if (!backend.destroyed && !client.readableEnded) backend.resetAndDestroy();
+    if (backend && !backend.destroyed && !client.readableEnded) backend.resetAndDestroy();
   });
 }
