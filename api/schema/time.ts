@@ -48,14 +48,14 @@ function parse(text: string): { milliseconds: number; fraction: string } {
     number,
     number,
   ];
-  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-  if (date.getUTCDate() !== day || date.getUTCMonth() !== month - 1) return fail(text);
   for (const [value, max, name] of [
     [hour, 23, 'hour'],
     [minute, 59, 'minute'],
     [second, 59, 'second'],
   ] as const)
     if (value > max) throw new DecodeError(`parsing time ${quote(text)}: ${name} out of range`);
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  if (date.getUTCDate() !== day || date.getUTCMonth() !== month - 1) return fail(text);
   const offset = match[8]
     ? (Number(match[9]) * 60 + Number(match[10])) * (match[8] === '-' ? -60_000 : 60_000)
     : 0;
