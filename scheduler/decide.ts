@@ -48,10 +48,9 @@ export function decide(placement: Placement): Decision {
   return { message: fitMessage({ nodes: nodes.length, reasons, helpless, never }), rejectedBy };
 }
 
-/** Whether one node takes the pod now: what a change of that node means for a pod that waits. */
-export function fitsOn(placement: Placement, node: NodeInfo): boolean {
-  return !firstRejection(nodeFilters(placement), node);
-}
+/** The filter by which one node refuses the pod now, undefined if it takes it: what a change of that node means. */
+export const refusedBy = (placement: Placement, node: NodeInfo): FilterName | undefined =>
+  firstRejection(nodeFilters(placement), node)?.name;
 
 function firstRejection(active: readonly NodeFilter[], node: NodeInfo) {
   for (const { name, check } of active) {

@@ -20,7 +20,8 @@ export interface QueuedPod {
   attempts: number;
   /** When it came into its present place, in milliseconds. */
   since: number;
-  rejectedBy: ReadonlySet<FilterName>;
+  /** The filters that refused it somewhere: they decide which changes can help. */
+  rejectedBy: Set<FilterName>;
   place: Place;
 }
 
@@ -116,7 +117,7 @@ export class SchedulingQueue {
   /** No node took the pod: it waits until the cluster changes in a way that may help. */
   rejected(pod: QueuedPod, by: ReadonlySet<FilterName>): void {
     if (this.#pods.get(pod.info.uid) !== pod) return;
-    pod.rejectedBy = by;
+    pod.rejectedBy = new Set(by);
     pod.place = 'unschedulable';
     pod.since = this.#now();
     this.#unschedulable.add(pod);

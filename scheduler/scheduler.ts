@@ -7,7 +7,7 @@ import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Log } from '../client/log.ts';
 import { isNotFound, StatusError } from '../client/status-error.ts';
 import { Cluster } from './cluster.ts';
-import { decide, fitsOn } from './decide.ts';
+import { decide, refusedBy } from './decide.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import { type PodInfo, placementInfoOf, podInfoOf } from './pod-info.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
@@ -156,7 +156,10 @@ export class Scheduler {
     for (const pod of this.queue.unschedulable) {
       if (!canHelp(change, pod.rejectedBy)) continue;
       const placement = { info: pod.info, wants: pod.wants, cluster: this.cluster };
-      if (looksWide(pod.rejectedBy) || (node && fitsOn(placement, node))) this.queue.wake(pod);
+      const refusal = node && refusedBy(placement, node);
+      // From now on it also waits for what the node asks.
+      if (refusal) pod.rejectedBy.add(refusal);
+      if (looksWide(pod.rejectedBy) || (node && !refusal)) this.queue.wake(pod);
     }
     this.#soon();
   }
