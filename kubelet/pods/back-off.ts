@@ -31,6 +31,16 @@ export function nextBackOff(backOff: BackOff | undefined, exitedAt: number, now:
   return { duration: Math.min(backOff.duration * 2, longest), since: now };
 }
 
+/**
+ * The wait that a container must be in, judged by its attempts alone: after a restart of the kubelet, which
+ * remembers nothing, a container that keeps failing does not start over with the shortest wait.
+ * @param ran milliseconds that the last attempt ran
+ */
+export function backOffOfAttempt(attempt: number, ran: number, exitedAt: number): BackOff | undefined {
+  if (attempt === 0 || ran > forgetAfter) return undefined;
+  return { duration: Math.min(first * 2 ** (attempt - 1), longest), since: exitedAt - ran };
+}
+
 /** A wait as Go prints it: `10s`, `1m20s`, `5m0s`. */
 export function backOffText(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000);

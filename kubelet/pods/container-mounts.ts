@@ -40,7 +40,8 @@ async function resolveSubPath(volume: string, subPath: string, name: string): Pr
       return realpath(wanted);
     });
     const inside = relative(await realpath(volume), real);
-    if (inside === '..' || inside.startsWith('../') || isAbsolute(inside)) throw new Error('path is outside of the volume');
+    if (inside === '..' || inside.startsWith('../') || isAbsolute(inside))
+      throw new Error('path is outside of the volume');
     return real;
   } catch (error) {
     throw new ContainerConfigError(

@@ -7,8 +7,9 @@ import { type PodRuntimeState, RuntimeUnavailableError } from '../runtime/types.
 import { buildPodStatus, type PodFailure, rejectedPodStatus } from '../status/pod-status.ts';
 import { tokenSources } from '../volumes/projections.ts';
 import { MountFailure, tearDownPod } from '../volumes/volume-manager.ts';
-import { type BackOff, nextBackOff } from './back-off.ts';
+import { type BackOff, backOffOfAttempt, nextBackOff } from './back-off.ts';
 import { containerHash } from './container-hash.ts';
+import { attemptsOf } from './container-view.ts';
 import { planGarbage } from './plan-garbage.ts';
 import { type PodAction, type PodPlan, planPod, type Stop, type Waiting } from './plan-pod.ts';
 import { PodExecutor, type PodMaterial, type SandboxHandle, StartFailure } from './pod-executor.ts';
@@ -294,6 +295,7 @@ export class PodWorker {
         message: 'Pod was active on the node longer than the specified deadline',
       };
     const stop = this.#stop();
+    this.#recallBackOff();
     const podIP = this.#observed.sandboxes.find(({ state }) => state === 'running')?.ip;
     this.#probes.update(this.#effectivePod(), this.#observed, {
       podIP: podIP ?? this.#services.facts().hostIP,
@@ -322,6 +324,18 @@ export class PodWorker {
     await Promise.all(planGarbage(this.#observed).map((id) => this.#services.runtime.remove(id)));
     if (!stop) await this.#refreshVolumes();
     return false;
+  }
+
+  /** Fills in the back-off of containers that failed before the kubelet began. */
+  #recallBackOff(): void {
+    for (const name of new Set(this.#observed.containers.map((container) => container.name))) {
+      const [newest] = attemptsOf(this.#observed, name);
+      if (newest?.state !== 'exited' || this.#backOff.has(name)) continue;
+      const exitedAt = Date.parse(newest.finishedAt ?? newest.createdAt);
+      const ran = exitedAt - Date.parse(newest.startedAt ?? newest.createdAt);
+      const recalled = backOffOfAttempt(newest.attempt, ran, exitedAt);
+      if (recalled) this.#backOff.set(name, recalled);
+    }
   }
 
   #noteWaiting(plan: PodPlan): void {

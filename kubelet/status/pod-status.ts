@@ -53,12 +53,15 @@ export function buildPodStatus(input: PodStatusInput): PodStatus {
   const { pod, observed, hostIP, now, finished, failure } = input;
   const spec = pod.spec ?? { containers: [] };
   const old = pod.status ?? {};
+  // Of a pod that ended and left nothing on the node, all that can be known is what the API has.
+  const ended = old.phase === 'Succeeded' || old.phase === 'Failed';
+  if (ended && observed.containers.length === 0) return old;
   const initStatuses = (spec.initContainers ?? []).map((container) =>
     containerStatus(input, container, true),
   );
   const statuses = spec.containers.map((container) => containerStatus(input, container, false));
   const computed = failure && finished ? 'Failed' : podPhase({ spec, initStatuses, statuses, finished });
-  const phase: PodPhase = old.phase === 'Succeeded' || old.phase === 'Failed' ? old.phase : computed;
+  const phase = ended ? (old.phase as PodPhase) : computed;
   const sandbox = observed.sandboxes.find((one) => one.state === 'running');
   const podIP = spec.hostNetwork ? hostIP : (sandbox?.ip ?? old.podIP);
   const sandboxReady = sandbox !== undefined && (spec.hostNetwork === true || sandbox.ip !== undefined);
