@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import t from 'tap';
 import { testServer } from './testing/test-server.ts';
 
@@ -44,6 +45,7 @@ t.test(
       },
     );
     const stdin = await container.attach({ stream: true, stdin: true, hijack: true });
+    t.teardown(() => (stdin as Duplex).destroy());
     const { response } = await get(logs('follow=true'));
     const [first] = await once(response, 'data');
     t.equal(String(first), 'first\n');
