@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { version } from '../client/version.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts';
+import { nodeRestriction } from './admission/node-restriction.ts';
 import { defaultTolerationSeconds, priority, taintNodesByCondition } from './admission/pod-defaults.ts';
 import { serviceAccountAdmission } from './admission/service-account.ts';
 import { repairAllocations } from './allocation/repair.ts';
@@ -11,6 +12,7 @@ import { ServiceAllocator } from './allocation/service-allocator.ts';
 import { Authenticator } from './authn/authenticator.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { staticTokens } from './authn/token-file.ts';
+import { BuiltInAuthorizer } from './authz/authorizer.ts';
 import { ensureSystemObjects } from './bootstrap.ts';
 import { advertisedAddress, cidrFlag, portRangeFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
@@ -23,6 +25,7 @@ import { ObjectWriter } from './registry/object-writer.ts';
 import { ApiRoutes } from './rest/api-routes.ts';
 import { NonResourceRoutes } from './rest/path-routes.ts';
 import { WatchServer } from './rest/watch-handler.ts';
+import { reviewKinds } from './reviews/reviews.ts';
 import { buildServer } from './server.ts';
 import { EtcdClient } from './storage/etcd-client.ts';
 import { Storage } from './storage/storage.ts';
@@ -82,10 +85,13 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
     tokens,
   ]);
 
+  const authorizer = new BuiltInAuthorizer(registry);
+
   const disabled = new Set(flags['disable-admission-plugins']);
   const admission = new AdmissionChain(
     [
       namespaceLifecycle(storage, registry),
+      nodeRestriction,
       taintNodesByCondition,
       serviceAccountAdmission(storage, registry),
       priority,
@@ -111,7 +117,13 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
     podLog(kubelets),
     ...streamingSubresources,
   ];
-  const resources = new ApiRoutes({ storage, registry, writer, watches, subresources });
+  const virtual = reviewKinds({
+    authenticator,
+    tokens,
+    decide: (attributes) => authorizer.decide(attributes),
+  });
+  registry.declareVirtual(virtual);
+  const resources = new ApiRoutes({ storage, registry, writer, watches, subresources, virtual });
   const address = flags['advertise-address'] ?? advertisedAddress(flags['bind-address']);
   let bootstrapped = false;
   const paths = new NonResourceRoutes({
@@ -142,7 +154,6 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
       },
     ],
   });
-  const authorizer = { authorize() {} };
   const app = buildServer({
     tls: {
       cert: read(flags['tls-cert-file']),

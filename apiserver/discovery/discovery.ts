@@ -32,7 +32,7 @@ const groupVersion = (group: string, version: string): string => (group ? `${gro
 /** The versions of each group, in the order in which groups were declared. */
 function groupsOf(registry: KindRegistry): Map<string, string[]> {
   const groups = new Map<string, string[]>();
-  for (const { kind } of registry.all()) {
+  for (const kind of registry.declared()) {
     const versions = groups.get(kind.group) ?? [];
     if (!versions.includes(kind.version)) versions.push(kind.version);
     groups.set(kind.group, versions);
@@ -41,10 +41,7 @@ function groupsOf(registry: KindRegistry): Map<string, string[]> {
 }
 
 const kindsOf = (registry: KindRegistry, group: string, version: string): KindDeclaration[] =>
-  registry
-    .all()
-    .map(({ kind }) => kind)
-    .filter((kind) => kind.group === group && kind.version === version);
+  registry.declared().filter((kind) => kind.group === group && kind.version === version);
 
 /** `/api` */
 export const coreVersions = (address: string): object => ({

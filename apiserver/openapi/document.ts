@@ -123,7 +123,7 @@ function pathsOf(kind: KindDeclaration): Json {
   const paths: Json = {
     [collection]: {
       ...(place.length && { parameters: place }),
-      get: listing,
+      ...(can('list') && { get: listing }),
       ...(can('create') && {
         post: operation({
           action: 'post',
@@ -144,6 +144,9 @@ function pathsOf(kind: KindDeclaration): Json {
         }),
       }),
     },
+  };
+  if (!can('get')) return paths;
+  Object.assign(paths, {
     [`${collection}/{name}`]: {
       parameters: [parameter('name', 'string', 'path'), ...place],
       get: read,
@@ -160,7 +163,7 @@ function pathsOf(kind: KindDeclaration): Json {
         }),
       }),
     },
-  };
+  });
   if (kind.namespaced) paths[`${root}/${kind.plural}`] = { get: listing };
   if (kind.status) paths[`${collection}/{name}/status`] = { get: read, ...writes };
   if (kind.scale) {
@@ -227,7 +230,9 @@ export function documentV2(
   kinds: readonly KindDeclaration[],
   definitions: Readonly<Record<string, Schema>>,
 ): string {
-  const roots = kinds.flatMap((kind) => [kind.schema, listSchema(kind)]);
+  const roots = kinds.flatMap((kind) =>
+    kind.verbs.includes('list') ? [kind.schema, listSchema(kind)] : [kind.schema],
+  );
   const text = JSON.stringify({
     swagger: '2.0',
     info,

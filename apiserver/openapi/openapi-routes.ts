@@ -35,7 +35,7 @@ export class OpenAPIRoutes {
     if (parts[0] !== 'openapi') return undefined;
     if (!takesJson(accept)) throw notAcceptable(types);
     if (parts[1] === 'v2' && parts.length === 2) {
-      const kinds = this.#registry.all().map(({ kind }) => kind);
+      const kinds = this.#registry.declared();
       const body = Buffer.from(documentV2(kinds, definitions));
       return { code: 200, contentType: 'application/json', body };
     }
@@ -47,15 +47,15 @@ export class OpenAPIRoutes {
   /** `api/v1`, `apis/apps/v1`, … */
   #groupVersions(): string[] {
     const paths = this.#registry
-      .all()
-      .map(({ kind }) => (kind.group ? `apis/${kind.group}/${kind.version}` : `api/${kind.version}`));
+      .declared()
+      .map((kind) => (kind.group ? `apis/${kind.group}/${kind.version}` : `api/${kind.version}`));
     return [...new Set(paths)];
   }
 
   #text(groupVersion: string): string {
     const [root, ...rest] = groupVersion.split('/');
     const [group, version] = root === 'api' ? ['', rest[0]] : rest;
-    const kinds = this.#registry.all().map(({ kind }) => kind);
+    const kinds = this.#registry.declared();
     const own = kinds.filter((kind) => kind.group === group && kind.version === version);
     return JSON.stringify(documentV3(own, definitions));
   }

@@ -25,6 +25,7 @@ export function selectableFieldsOf(kind: KindDeclaration, object: KubeObject): R
 export class KindRegistry {
   readonly #storage: Storage;
   readonly #served = new Map<string, ServedKind>();
+  readonly #virtual: KindDeclaration[] = [];
 
   constructor(storage: Storage, kinds: readonly KindDeclaration[]) {
     this.#storage = storage;
@@ -44,19 +45,23 @@ export class KindRegistry {
 
   /** Whether an apiVersion and kind is served. Bound, so that it can be passed on. */
   readonly isKnown = (apiVersion: string, kind: string): boolean => {
-    for (const served of this.#served.values())
-      if (served.kind.kind === kind && apiVersionOf(served.kind) === apiVersion) return true;
+    for (const item of this.declared())
+      if (item.kind === kind && apiVersionOf(item) === apiVersion) return true;
     return false;
   };
 
-  all(): ServedKind[] {
-    return [...this.#served.values()];
+  /** Every kind that discovery and OpenAPI describe: those in the store and those that are only answered. */
+  declared(): KindDeclaration[] {
+    return [...[...this.#served.values()].map(({ kind }) => kind), ...this.#virtual];
   }
 
-  hasGroupVersion(group: string, version: string): boolean {
-    for (const { kind } of this.#served.values())
-      if (kind.group === group && kind.version === version) return true;
-    return false;
+  /** Adds kinds that are described but not stored. */
+  declareVirtual(kinds: readonly KindDeclaration[]): void {
+    this.#virtual.push(...kinds);
+  }
+
+  all(): ServedKind[] {
+    return [...this.#served.values()];
   }
 
   #add(kind: KindDeclaration): void {

@@ -1,13 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { schemaOf } from '../../api/schema/kubernetes.ts';
 import type { KindRegistry, ServedKind } from '../registry/kind-registry.ts';
 import type { ObjectWriter } from '../registry/object-writer.ts';
+import type { VirtualKind } from '../reviews/reviews.ts';
 import { EtcdError, GrpcCode } from '../storage/etcd-error.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Subresource } from '../subresources/subresource.ts';
 import type { Answer } from './answer.ts';
 import { ApiError, methodNotAllowed, noSuchPath, notAcceptable, timedOut, unavailable } from './api-error.ts';
+import { decodeBody, fieldValidationOf } from './body.ts';
 import { acceptedTypes, negotiate } from './media-types.ts';
 import { get, list } from './read-handlers.ts';
+import { encode } from './represent.ts';
 import type { ResourceRequest, User } from './request-context.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { WatchServer } from './watch-handler.ts';
@@ -19,6 +23,7 @@ export interface ApiRoutesOptions {
   writer: ObjectWriter;
   watches: WatchServer;
   subresources: readonly Subresource[];
+  virtual: readonly VirtualKind[];
 }
 
 /** An error as the Status that clients understand. */
@@ -53,7 +58,7 @@ export class ApiRoutes {
     const { info, raw, ...rest } = input;
     const { registry, storage, writer, watches } = this.#options;
     const served = registry.get(info.group, info.version, info.resource);
-    if (!served) throw noSuchPath();
+    if (!served) return this.#answer(input);
     this.#checkScope(served, info);
     const accept = negotiate(raw.headers.accept);
     if (!accept) throw notAcceptable(acceptedTypes);
@@ -84,6 +89,35 @@ export class ApiRoutes {
       default:
         throw methodNotAllowed();
     }
+  }
+
+  /** Answers a kind that is not stored. */
+  async #answer(input: {
+    info: RequestInfo;
+    user: User;
+    raw: IncomingMessage;
+    body: Buffer;
+    warnings: string[];
+  }): Promise<Answer> {
+    const { info, user, raw, body, warnings } = input;
+    const kind = this.#options.virtual.find(
+      (item) => item.plural === info.resource && item.group === info.group && item.version === info.version,
+    );
+    if (!kind) throw noSuchPath();
+    if (info.verb !== 'create' || info.name || (kind.namespaced && !info.namespace)) throw methodNotAllowed();
+    const accept = negotiate(raw.headers.accept);
+    if (!accept) throw notAcceptable(acceptedTypes);
+    const object = await decodeBody({
+      bytes: body,
+      contentType: raw.headers['content-type'],
+      target: { group: kind.group, version: kind.version, kind: kind.kind, schema: schemaOf(kind.schema) },
+      validation: fieldValidationOf(info.query),
+      isKnown: this.#options.registry.isKnown,
+      warnings,
+    });
+    object.metadata ??= {};
+    const answer = await kind.answer(object, { user, namespace: info.namespace });
+    return encode(201, answer, { ...accept, representation: 'object' });
   }
 
   /** A namespaced kind is written below a namespace, a cluster-wide one never. */
