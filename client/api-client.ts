@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import {
   apiVersionOf,
@@ -10,6 +10,7 @@ import {
 import type { DeleteOptions } from '../api/types/meta-v1.ts';
 import { readWatchLines } from './json-lines.ts';
 import type { ClientConfig } from './kubeconfig.ts';
+import { http } from './node-http.ts';
 import { StatusError, statusErrorFrom } from './status-error.ts';
 
 export interface ObjectKey {
@@ -260,7 +261,7 @@ export class ApiClient {
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const timeout = request.timeoutMilliseconds ?? 30_000;
     return new Promise((resolve, reject) => {
-      const send = this.#agent ? httpsRequest : httpRequest;
+      const send = this.#agent ? httpsRequest : http.request;
       const outgoing = send(
         {
           host: this.#base.hostname.replace(/^\[|\]$/g, ''),

@@ -1,12 +1,8 @@
 import { readFileSync } from 'node:fs';
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { http } from './node-http.ts';
 
 /** A named condition of `/healthz`, `/livez` or `/readyz`: undefined when well, else what is wrong. */
 export interface HealthCheck {
@@ -78,7 +74,7 @@ export async function serveHealth(
           { cert: readFileSync(options.certFile), key: readFileSync(options.keyFile) },
           listener,
         )
-      : createHttpServer(listener);
+      : http.createServer(listener);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);

@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Log } from '../client/log.ts';
+import { http } from '../client/node-http.ts';
 
 interface Entry {
   readonly port: number;
@@ -40,7 +41,7 @@ export class HealthCheckNodePorts {
 
   #open(service: string, wanted: { port: number; localEndpoints: number }): Entry {
     const [namespace, name] = service.split('/');
-    const server = createServer((_request, response) => {
+    const server = http.createServer((_request, response) => {
       const { localEndpoints } = entry;
       response.writeHead(localEndpoints ? 200 : 503, {
         'content-type': 'application/json',

@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
+import { http } from '../client/node-http.ts';
 
 export interface ProxyHealth {
   /** Milliseconds since the epoch of the last time that the listeners were brought up to date. */
@@ -14,7 +15,7 @@ export function serveProxyHealth(
   address: { host: string; port: number },
   health: ProxyHealth,
 ): Promise<Server> {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0];
     if (path !== '/healthz' && path !== '/livez') {
       response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n');
