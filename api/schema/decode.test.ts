@@ -221,7 +221,7 @@ t.test('YAML is read as Kubernetes reads it', async (t) => {
   t.match(yaml('{"metadata":{"name":"json"}}').object, { metadata: { name: 'json' } });
   t.throws(() => yaml('a: b: c'), {
     message:
-      /^the object provided is unrecognized \(must be of type Pod\): yaml: line 1: .*\(613a20623a2063\)$/,
+      /^the object provided is unrecognized \(must be of type Pod\): yaml: line 1: mapping values are not allowed in this context \(613a20623a2063\)$/,
   });
 });
 

@@ -3,6 +3,17 @@ import { quote } from '../field-error.ts';
 import type { ParseYAML } from './decode.ts';
 import { DecodeError } from './decode-error.ts';
 
+/** Go's wording of the commonest mistakes, by the parser's code. */
+const messages: Readonly<Record<string, string>> = {
+  BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context',
+  MULTILINE_IMPLICIT_KEY: "could not find expected ':'",
+  MISSING_CHAR: "did not find expected ',' or ']'",
+  BAD_INDENT: 'did not find expected key',
+  TAB_AS_INDENT: 'found character that cannot start any token',
+  BAD_ALIAS: 'did not find expected alphabetic or numeric character',
+  UNEXPECTED_TOKEN: 'did not find expected node content',
+};
+
 /**
  * Reads the first document of a YAML text as Kubernetes does: YAML 1.1 booleans (`yes`, `on`), no dates, and the last
  * of two equal keys wins. JSON is YAML too.
@@ -27,7 +38,10 @@ export const parseYAML: ParseYAML = (text) => {
   const document = Array.isArray(documents) ? documents[0] : undefined;
   if (!document) return { value: null, duplicates: [] };
   const [error] = document.errors;
-  if (error) throw new DecodeError(`yaml: line ${lines.linePos(error.pos[0]).line}: ${error.message}`);
+  if (error)
+    throw new DecodeError(
+      `yaml: line ${lines.linePos(error.pos[0]).line}: ${messages[error.code] ?? error.message.replace(/ at line.*/s, '')}`,
+    );
   return {
     value: document.toJS({ maxAliasCount: 100 }) as unknown,
     duplicates: duplicates(document.contents, lines),

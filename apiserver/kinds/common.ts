@@ -62,16 +62,6 @@ export function countGeneration(next: Specced, previous: Specced): void {
   else next.metadata.generation = generation;
 }
 
-/** On status update: only the status and the bookkeeping of metadata may change. */
-export function keepSpec(next: Specced, previous: Specced): void {
-  if (previous.spec === undefined) delete next.spec;
-  else next.spec = previous.spec;
-  const metadata = { ...previous.metadata };
-  metadata.resourceVersion = next.metadata?.resourceVersion;
-  metadata.managedFields = next.metadata?.managedFields;
-  next.metadata = metadata;
-}
-
 const unit = { second: 1000, minute: 60_000, hour: 3_600_000 };
 
 /** A span in milliseconds as kubectl shows ages: `5s`, `3m10s`, `47h`, `6d3h`. */

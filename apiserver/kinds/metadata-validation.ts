@@ -1,5 +1,5 @@
 import { atKey, type FieldProblem, forbidden, invalid, required } from '../../api/field-error.ts';
-import { dns1123Label, dns1123Subdomain, qualifiedName, validLabelValue } from '../../api/names.ts';
+import { dns1123Label, qualifiedName, validLabelValue } from '../../api/names.ts';
 import type { KubeObject } from '../../api/object.ts';
 import type { LabelSelector, ObjectMeta, OwnerReference } from '../../api/types/meta-v1.ts';
 import { same } from './common.ts';
@@ -213,5 +213,3 @@ export function validateDataKeys(
 ): void {
   for (const key in data) invalidFor(errors, atKey(field, key), key, rule(key));
 }
-
-export { dns1123Subdomain as subdomainName };

@@ -1,7 +1,7 @@
 import { services } from '../../api/resources.ts';
-import type { Service, ServicePort } from '../../api/types/core-v1.ts';
+import type { Service, ServicePort, ServiceSpec } from '../../api/types/core-v1.ts';
 import type { KindDeclaration } from '../registry/kind.ts';
-import { ageColumn, allVerbs, formatLabels, nameColumn } from './common.ts';
+import { ageColumn, allVerbs, formatLabels, nameColumn, same } from './common.ts';
 import { validateStatusMetadata } from './metadata-validation.ts';
 import { validateService, validateServiceUpdate } from './service-validation.ts';
 
@@ -41,6 +41,15 @@ function externalIP(service: Service): string {
   return all || '<pending>';
 }
 
+/** `clusterIP` and the first of `clusterIPs` are one address: if an update changes one of them, the other follows. */
+function syncClusterIPs(next: ServiceSpec = {}, previous: ServiceSpec = {}): void {
+  const changedOne = next.clusterIP !== previous.clusterIP;
+  const changedList = !same(next.clusterIPs ?? [], previous.clusterIPs ?? []);
+  if (changedOne && !changedList && next.clusterIP)
+    next.clusterIPs = [next.clusterIP, ...(next.clusterIPs ?? []).slice(1)];
+  else if (changedList && !changedOne && next.clusterIPs?.length) next.clusterIP = next.clusterIPs[0];
+}
+
 /** https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ */
 export const service: KindDeclaration<Service> = {
   ...services,
@@ -61,6 +70,7 @@ export const service: KindDeclaration<Service> = {
   },
   prepareForUpdate(next, previous) {
     next.status = previous.status;
+    syncClusterIPs(next.spec, previous.spec);
     // Addresses stay unless the update names others; a change to ExternalName gives them up.
     if (next.spec && previous.spec && next.spec.type !== 'ExternalName') {
       next.spec.clusterIP ||= previous.spec.clusterIP;

@@ -1,4 +1,4 @@
-import { quote } from '../../api/field-error.ts';
+import { invalid as fieldInvalid, quote } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/object.ts';
 import { applyJSONPatch } from '../../api/patch/json-patch.ts';
 import { applyMergePatch } from '../../api/patch/merge-patch.ts';
@@ -8,7 +8,7 @@ import { strictMessage } from '../../api/schema/decode.ts';
 import { DecodeError } from '../../api/schema/decode-error.ts';
 import type { ObjectNode } from '../../api/schema/node.ts';
 import { walkSchema } from '../../api/schema/walk.ts';
-import { ApiError, badRequest, invalid, unsupportedMediaType } from './api-error.ts';
+import { ApiError, invalid, unsupportedMediaType } from './api-error.ts';
 import { type FieldValidation, mediaType, parseValue } from './body.ts';
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
@@ -50,7 +50,7 @@ export async function compilePatch(request: PatchRequest): Promise<(current: Kub
       if (validation !== 'Ignore') reportUnknown(request, result.unknown);
       return result.value as KubeObject;
     } catch (error) {
-      if (error instanceof DecodeError) throw badRequest(error.message);
+      if (error instanceof DecodeError) throw invalidPatch(JSON.stringify(value), error.message);
       throw error;
     }
   };
@@ -78,16 +78,13 @@ function apply(
   }
 }
 
+/** What Kubernetes answers when a patch applies, but its result is no such object. */
+const invalidPatch = (patched: string, why: string): ApiError =>
+  invalid({ group: '', plural: '', kind: '' }, '', [fieldInvalid('patch', patched, why)]);
+
 function reportUnknown({ validation, bytes, warnings }: PatchRequest, unknown: readonly string[]): void {
   if (!unknown.length) return;
   const strictErrors = unknown.map((path) => `unknown field ${quote(path)}`);
-  if (validation === 'Strict')
-    throw invalid({ group: '', plural: '', kind: '' }, '', [
-      {
-        reason: 'FieldValueInvalid',
-        field: 'patch',
-        message: `Invalid value: ${quote(bytes.toString())}: ${strictMessage(strictErrors)}`,
-      },
-    ]);
+  if (validation === 'Strict') throw invalidPatch(bytes.toString(), strictMessage(strictErrors));
   warnings.push(...strictErrors);
 }
