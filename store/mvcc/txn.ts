@@ -85,7 +85,12 @@ export function checkPutState(view: TxnView, request: PutRequest): void {
     const entry = view.get(request.key.toString('latin1'));
     if (!entry?.existed(view.revision)) throw errors.keyNotFound();
   }
-  if (request.lease !== 0n && !view.leases.has(request.lease)) throw errors.leaseNotFound();
+  checkLease(view, request.lease);
+}
+
+/** @throws {GrpcError} for an unknown lease; 0 is none. */
+export function checkLease(view: TxnView, lease: bigint): void {
+  if (lease !== 0n && !view.leases.has(lease)) throw errors.leaseNotFound();
 }
 
 function checkRangeState(view: TxnView, { revision }: RangeRequest): void {

@@ -17,7 +17,15 @@ import type { KeyEntry } from '../mvcc/key-entry.ts';
 import type { Mvcc, WriteTransaction } from '../mvcc/mvcc.ts';
 import { rangeAt } from '../mvcc/range.ts';
 import type { Location } from '../mvcc/record.ts';
-import { applyDelete, applyPut, checkPutState, isReadOnly, runTxn, type TxnView } from '../mvcc/txn.ts';
+import {
+  applyDelete,
+  applyPut,
+  checkLease,
+  checkPutState,
+  isReadOnly,
+  runTxn,
+  type TxnView,
+} from '../mvcc/txn.ts';
 import { checkDelete, checkPut, checkRange, checkTxn } from '../mvcc/txn-check.ts';
 import { header, type StoreContext } from './context.ts';
 
@@ -92,6 +100,8 @@ export function kvService(context: StoreContext): Service {
         checkPut(request);
         checkSize(call);
         return write((transaction): Input<PutResponse> & object => {
+          // A put of its own asks for the lease first, one in a transaction for the key: as etcd does.
+          checkLease(transaction, request.lease);
           checkPutState(transaction, request);
           return applyPut(transaction, request);
         });
