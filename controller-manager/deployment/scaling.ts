@@ -1,9 +1,9 @@
 import type { Deployment, ReplicaSet } from '../../api/types/apps-v1.ts';
 import { desiredReplicasOf } from './annotations.ts';
 import {
-  availableReplicas,
   byAge,
   isRollingUpdate,
+  lastingReplicas,
   maxSurge,
   maxUnavailable,
   newReplicaSetSize,
@@ -102,7 +102,7 @@ export function planOld(
   if (specReplicas(old) === 0) return [];
   const all = current ? [...old, current] : [...old];
   const minAvailable = replicasOf(deployment) - maxUnavailable(deployment);
-  const startingUp = current ? replicasOf(current) - (current.status?.availableReplicas ?? 0) : 0;
+  const startingUp = current ? replicasOf(current) - lastingReplicas([current]) : 0;
   const removable = specReplicas(all) - minAvailable - startingUp;
   if (removable <= 0) return [];
   const sizes = new Map<ReplicaSet, number>([...old].sort(byAge).map((item) => [item, replicasOf(item)]));
@@ -117,7 +117,7 @@ export function planOld(
     removed += count;
   }
 
-  let spare = availableReplicas(all) - minAvailable;
+  let spare = lastingReplicas(all) - minAvailable;
   for (const [replicaSet, size] of sizes) {
     if (spare <= 0) break;
     const count = Math.min(size, spare);

@@ -41,6 +41,13 @@ export const readyReplicas = (replicaSets: readonly ReplicaSet[]): number =>
 export const availableReplicas = (replicaSets: readonly ReplicaSet[]): number =>
   sum(replicaSets, (item) => item.status?.availableReplicas ?? 0);
 
+/**
+ * Available pods that will stay: a ReplicaSet that was just made smaller still reports those it is about to
+ * delete, and who counted on them would take too many away.
+ */
+export const lastingReplicas = (replicaSets: readonly ReplicaSet[]): number =>
+  sum(replicaSets, (item) => Math.min(item.status?.availableReplicas ?? 0, replicasOf(item)));
+
 /** Oldest first; the name decides among those of one second. */
 export function byAge(a: ReplicaSet, b: ReplicaSet): number {
   const difference =

@@ -5,8 +5,8 @@ import type { ApiClient } from '../../client/api-client.ts';
 import { Informer } from '../../client/informer.ts';
 import type { Log } from '../../client/log.ts';
 import { isConflict, isNotFound } from '../../client/status-error.ts';
-import { isPodTerminal } from '../common/pod-state.ts';
-import { timestamp } from '../common/time.ts';
+import { isPodTerminal } from '../../controller-manager/common/pod-state.ts';
+import { timestamp } from '../../controller-manager/common/time.ts';
 
 /** How a pod's life goes on this node. */
 export type Fate = 'ready' | 'unready' | 'succeed' | 'fail' | 'pending';
