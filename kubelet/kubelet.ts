@@ -20,8 +20,8 @@ import { PodManager } from './pods/pod-manager.ts';
 import type { PodServices } from './pods/pod-services.ts';
 import { connectDocker } from './runtime/docker-client.ts';
 import { DockerRuntime } from './runtime/docker-runtime.ts';
-import { HttpError } from './server/http-error.ts';
 import { serveKubelet } from './server/kubelet-server.ts';
+import { createReports } from './server/reports.ts';
 import { readSettings } from './settings.ts';
 import { StatusManager } from './status/status-manager.ts';
 import { ObjectCache } from './volumes/object-cache.ts';
@@ -31,10 +31,6 @@ import { TokenCache } from './volumes/token-cache.ts';
 const imagesKeptFor = 60_000;
 /** Milliseconds between repairs of the pod network, whose rules others may have flushed. */
 const networkCheckEvery = 60_000;
-
-function notYet(): never {
-  throw new HttpError(501, 'not implemented');
-}
 
 async function readOptional(path: string): Promise<string> {
   try {
@@ -218,7 +214,7 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
         address: values.address,
         port: values.port,
         tls: settings.tls,
-        reports: { metrics: notYet, resourceMetrics: notYet, cadvisorMetrics: notYet, summary: notYet },
+        reports: createReports({ lookup: manager, runtime, nodeName, rootDirectory, startedAt: Date.now() }),
       })
     : undefined;
   podInformer.start(signal);

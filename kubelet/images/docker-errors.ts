@@ -6,5 +6,6 @@ export const hasStatus = (error: unknown, status: number): boolean =>
 export function engineMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const message = 'json' in error ? (error.json as { message?: unknown } | null)?.message : undefined;
-  return (typeof message === 'string' ? message : error.message).trim();
+  if (typeof message === 'string') return message.trim();
+  return error.message.replace(/^\(HTTP code \d+\) [^-]* - /, '').trim();
 }

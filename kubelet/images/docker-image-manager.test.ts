@@ -124,7 +124,7 @@ t.test('an image that is nowhere fails, backs off, and is tried again', async (t
   const wanted = request(name);
   await t.rejects(manager.ensureImage(wanted), {
     reason: 'ErrImagePull',
-    message: /not found: manifest unknown/,
+    message: /^manifest for .* not found: manifest unknown/,
   });
   t.match(events, [
     /^Normal Pulling/,
@@ -144,6 +144,14 @@ t.test('an image that is nowhere fails, backs off, and is tried again', async (t
   pass(10_000);
   t.equal(manager.retryAt(wanted.pod, wanted.container), undefined);
   await t.rejects(manager.ensureImage(wanted), { reason: 'ErrImagePull', message: /./ });
+});
+
+t.test("without a registry the message is the engine's own", async (t) => {
+  const { manager, request } = setUp();
+  await t.rejects(manager.ensureImage(request('127.0.0.1:1/none:v1')), {
+    reason: 'ErrImagePull',
+    message: /^Get "http:\/\/127\.0\.0\.1:1\/v2\/": .*connection refused$/,
+  });
 });
 
 t.test('policy Never and names that are none have their own reasons', async (t) => {
