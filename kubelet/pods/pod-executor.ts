@@ -248,7 +248,7 @@ export class PodExecutor {
     signal: AbortSignal,
   ): Promise<void> {
     const handler = container.lifecycle!.preStop!;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(gracePeriod * 1000)]);
+    const within = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(gracePeriod * 1000))]);
     const podIP = this.#facts(pod).podIP ?? '127.0.0.1';
     try {
       await runHook({

@@ -4,6 +4,8 @@ import type { ApiClient } from '../../client/api-client.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { PodLookup, PodRuntimeState, RuntimeContainer, RuntimeSandbox } from '../runtime/types.ts';
 import type { PodFailure } from '../status/pod-status.ts';
+import { podsWithFiles } from '../volumes/pod-directory.ts';
+import { tearDownPod } from '../volumes/volume-manager.ts';
 import { attemptsOf } from './container-view.ts';
 import type { PodServices } from './pod-services.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -64,10 +66,11 @@ export class PodManager implements PodLookup {
     for (const pod of byAge) if (found.has(pod.metadata?.uid ?? '')) this.#add(pod, true);
     for (const pod of byAge) if (!found.has(pod.metadata?.uid ?? '')) this.#add(pod, false);
     for (const state of states) if (!this.#workers.has(state.uid)) this.#addOrphan(state);
+    await this.#removeLeftovers();
     informer.on({
       add: (pod) => this.#add(pod, false),
       update: (pod) => this.#worker(pod)?.update(pod),
-      delete: (pod) => this.#worker(pod)?.orphaned(),
+      delete: (pod) => this.#worker(pod)?.orphaned(pod),
     });
     void services.runtime.watchEvents(
       {
@@ -119,6 +122,13 @@ export class PodManager implements PodLookup {
 
   podDirectory(uid: string): string {
     return join(this.#options.services.rootDirectory, 'pods', uid);
+  }
+
+  /** Files of pods that were removed by force while the kubelet did not run. */
+  async #removeLeftovers(): Promise<void> {
+    const { rootDirectory } = this.#options.services;
+    for (const uid of await podsWithFiles(rootDirectory))
+      if (!this.#workers.has(uid)) await tearDownPod(rootDirectory, uid);
   }
 
   #worker(pod: Pod): PodWorker | undefined {

@@ -118,8 +118,9 @@ export class PodWorker {
     this.wake();
   }
 
-  /** The object is gone from the API: what runs is stopped. */
-  orphaned(): void {
+  /** The object is gone from the API: what runs is stopped, within the grace period of its last version. */
+  orphaned(last: Pod): void {
+    this.#pod = last;
     this.#orphan = true;
     this.#hurry();
     this.wake();

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Volume } from '../../api/types/core-v1.ts';
 
@@ -33,5 +34,15 @@ export class PodDirectory {
   /** The termination message file of one attempt. */
   terminationMessage(container: string, attempt: number): string {
     return join(this.path, 'containers', container, String(attempt));
+  }
+}
+
+/** UIDs of pods that have a folder on the node. */
+export async function podsWithFiles(rootDirectory: string): Promise<string[]> {
+  try {
+    return await readdir(join(rootDirectory, 'pods'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
