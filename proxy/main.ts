@@ -7,10 +7,10 @@ import { type ComponentContext, runComponent } from '../client/component.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { serveHealth } from '../client/serving.ts';
+import { ClusterDns } from './dns/cluster-dns.ts';
 import { Forwarder } from './dns/forward.ts';
 import { nodeNameservers } from './dns/resolv-conf.ts';
 import { Responder } from './dns/responder.ts';
-import { DnsServer } from './dns/server.ts';
 import { serveProxyHealth } from './health.ts';
 import { HealthCheckNodePorts } from './health-check-node-ports.ts';
 import { formatMetrics, processMetrics } from './metrics.ts';
@@ -18,6 +18,7 @@ import { insideOf, localAddresses } from './node-addresses.ts';
 import { planService } from './plan.ts';
 import { Proxier } from './proxier.ts';
 import { ensureServiceRoute, removeServiceRoute } from './route.ts';
+import { ServiceRules } from './service-rules.ts';
 import { ServiceWatch } from './service-watch.ts';
 import { Connections } from './tcp.ts';
 
@@ -41,14 +42,18 @@ const flags = {
   },
   'healthz-bind-address': { type: 'string', default: '0.0.0.0:10256', help: 'health; empty for none' },
   'metrics-bind-address': { type: 'string', default: '127.0.0.1:10249', help: 'metrics; empty for none' },
-  cleanup: { type: 'boolean', default: false, help: 'take back the route of the service network and exit' },
+  'cluster-name': { type: 'string', default: 'nekalakube', help: 'marks the rules of this cluster' },
+  cleanup: {
+    type: 'boolean',
+    default: false,
+    help: 'take back the route and the rules of the service network, and exit',
+  },
 } as const satisfies FlagDeclarations;
 
 type Values = FlagValues<typeof flags>;
 
 /** Milliseconds between looks at what can change without the API server knowing: routes and addresses. */
 const refreshPeriod = 30_000;
-const dnsRetry = 2_000;
 
 function networkOf(values: Values, name: 'cluster-cidr' | 'service-cluster-ip-range'): CIDR {
   const cidr = parseCIDR(values[name]);
@@ -88,7 +93,9 @@ async function start(values: Values, { log, signal }: ComponentContext): Promise
   const serviceNetwork = networkOf(values, 'service-cluster-ip-range');
   const podNetwork = networkOf(values, 'cluster-cidr');
   const serviceCIDR = values['service-cluster-ip-range'];
+  const rules = new ServiceRules({ clusterName: values['cluster-name'], serviceCIDR });
   if (values.cleanup) {
+    await rules.remove();
     await removeServiceRoute(serviceCIDR);
     return;
   }
@@ -103,6 +110,11 @@ async function start(values: Values, { log, signal }: ComponentContext): Promise
   if (!values.kubeconfig) throw new FlagError('required flag not set: --kubeconfig');
   const client = new ApiClient({ config: await loadKubeconfig(values.kubeconfig), userAgent: 'kube-proxy' });
   await ensureServiceRoute(serviceCIDR);
+  const hasRules = await rules.reset().catch((error: Error) => {
+    log.warn({ err: error.message }, 'cannot make packet filter rules: ports taken on the node stay taken');
+    return false;
+  });
+  const diverter = hasRules ? rules : undefined;
 
   const nodeName = values['hostname-override'];
   const recorder = new EventRecorder({ client, component: 'kube-proxy', host: nodeName, log });
@@ -117,6 +129,7 @@ async function start(values: Values, { log, signal }: ComponentContext): Promise
     log,
     isInside: insideOf([serviceNetwork, podNetwork]),
     nodePortAddresses: nodePortAddresses(values, networks),
+    diverter,
     repair: () => ensureServiceRoute(serviceCIDR),
     onProblem: (service, message) => {
       const [namespace = '', name = ''] = service.split('/');
@@ -189,36 +202,25 @@ async function start(values: Values, { log, signal }: ComponentContext): Promise
   const stopped = new Promise<void>((resolve) =>
     signal.addEventListener('abort', () => resolve(), { once: true }),
   );
-  let dns: DnsServer | undefined;
-  const listenDns = async () => {
-    if (!clusterDNS || dns || signal.aborted) return;
-    try {
-      dns = await DnsServer.listen({
-        address: clusterDNS,
-        port: 53,
-        respond: (message, transport) => responder.respond(message, transport),
-      });
-      log.info({ address: clusterDNS }, 'cluster DNS answers');
-    } catch (error) {
-      log.warn(
-        { address: clusterDNS, err: (error as Error).message },
-        'cluster DNS cannot listen, trying again',
-      );
-      setTimeout(listenDns, dnsRetry).unref();
-    }
-  };
-  await listenDns();
+  const dns =
+    clusterDNS &&
+    new ClusterDns({
+      address: clusterDNS,
+      respond: (message, transport) => responder.respond(message, transport),
+      diverter,
+      log,
+    });
+  if (dns) await dns.start();
   const refresh = setInterval(() => {
     proxier.refreshNodeAddresses();
-    ensureServiceRoute(serviceCIDR).catch((error: Error) =>
-      log.warn({ err: error.message }, 'cannot keep the route'),
-    );
+    const kept = Promise.all([ensureServiceRoute(serviceCIDR), diverter?.ensure()]);
+    kept.catch((error: Error) => log.warn({ err: error.message }, 'cannot keep route and rules'));
   }, refreshPeriod);
   void watch.start(signal).then(() => log.info({ ...proxier.counts }, 'services are served'));
 
   await stopped;
   clearInterval(refresh);
-  dns?.close();
+  if (dns) await dns.close();
   proxier.close();
   healthChecks.close();
   connections.destroy();

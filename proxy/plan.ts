@@ -24,6 +24,8 @@ export interface Frontend {
   readonly address: string;
   readonly port: number;
   readonly scope: Scope;
+  /** The address is the Service's alone: if its port is taken on the node, traffic may be led to another. */
+  readonly divertible: boolean;
 }
 
 /** What one port of a Service asks of this node. */
@@ -159,7 +161,8 @@ function planPort(
     // Without endpoints there is no listener, and the kernel refuses the client at once.
     .filter(([, , scope]) => (scope === 'node' ? node : all).length > 0)
     .map(([address, number, scope]): Frontend => {
-      return { key: `${protocol} ${address}:${number}`, protocol, address, port: number, scope };
+      const key = `${protocol} ${address}:${number}`;
+      return { key, protocol, address, port: number, scope, divertible: address === spec.clusterIP };
     });
   const affinity = spec.sessionAffinity === 'ClientIP';
   return {

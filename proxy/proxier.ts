@@ -1,6 +1,7 @@
 import type { Log } from '../client/log.ts';
 import { Balancer } from './balancer.ts';
 import type { Frontend, PortPlan, ServicePlan } from './plan.ts';
+import type { Diversion, Diverter } from './service-rules.ts';
 import { type Connections, TcpFrontend } from './tcp.ts';
 import { UdpFrontend } from './udp.ts';
 
@@ -39,6 +40,8 @@ export interface ProxierOptions {
   nodePortAddresses: (protocol: 'TCP' | 'UDP') => readonly string[];
   /** Told once when a Service's port cannot be opened, for an Event. */
   onProblem: (service: string, message: string) => void;
+  /** Sends the traffic of a service address whose port another process holds to another port of it. */
+  diverter?: Diverter | undefined;
   /** Called before a listen is tried again: the route may be gone. */
   repair?: () => Promise<void>;
 }
@@ -200,12 +203,46 @@ export class Proxier {
   }
 
   async #listen(claim: Claim): Promise<Listening> {
-    const { frontend, balancer } = claim;
+    const { frontend } = claim;
     const addresses = this.#addressesOf(frontend);
-    const { port, scope } = frontend;
+    try {
+      return await this.#listenAt(claim, addresses, frontend.port);
+    } catch (error) {
+      const { diverter } = this.#options;
+      const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      if (!taken || !diverter || !frontend.divertible) throw error;
+      const listening = await this.#listenAt(claim, addresses, 0);
+      const diversion: Diversion = { ...frontend, to: listening.port };
+      await diverter.divert(diversion).catch((problem: Error) => {
+        listening.close();
+        throw problem;
+      });
+      this.#options.log.info(
+        { service: claim.service, frontend: frontend.key },
+        'port is taken on the node: diverted',
+      );
+      const close = () => {
+        listening.close();
+        diverter
+          .restore(diversion)
+          .catch((problem: Error) =>
+            this.#options.log.warn({ err: problem.message }, 'cannot end a diversion'),
+          );
+      };
+      return { ...listening, close };
+    }
+  }
+
+  async #listenAt(
+    claim: Claim,
+    addresses: readonly string[],
+    port: number,
+  ): Promise<Listening & { port: number }> {
+    const { frontend, balancer } = claim;
+    const { scope } = frontend;
     if (frontend.protocol === 'UDP') {
       const listening = await UdpFrontend.listen({ addresses, port, scope, balancer });
-      return { claim, addresses, close: () => listening.close() };
+      return { claim, addresses, port: listening.port, close: () => listening.close() };
     }
     const { connections } = this.#options;
     const opened: TcpFrontend[] = [];
@@ -219,7 +256,7 @@ export class Proxier {
       close();
       throw error;
     }
-    return { claim, addresses, close };
+    return { claim, addresses, port: opened[0]?.port ?? 0, close };
   }
 
   #failed(slot: Slot, claim: Claim, error: NodeJS.ErrnoException): void {

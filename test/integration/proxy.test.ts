@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer, get, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { endpointSlices, namespaces, nodes, services } from '../../api/resources.ts';
@@ -124,6 +125,33 @@ t.test('the proxy against the real API server', async (t: Test) => {
     t.ok(requests > 50, `${requests} requests`);
   });
 
+  await t.test(
+    'a port that another process holds on all addresses is the Service’s all the same',
+    async (t) => {
+      const host = createServer((_request, response) => response.end('host'));
+      host.listen(0, '0.0.0.0');
+      await once(host, 'listening');
+      const pod = await backend('pod', 130);
+      t.teardown(() => {
+        host.close();
+        pod.close();
+      });
+      const { port } = host.address() as AddressInfo;
+      const { spec } = await client.create(services, {
+        metadata: { name: 'taken', namespace },
+        spec: { ports: [{ port }] },
+      });
+      await client.create(endpointSlices, {
+        ...slice([ready(130)]),
+        metadata: { name: 'taken-1', namespace, labels: { 'kubernetes.io/service-name': 'taken' } },
+        ports: [{ port: podPort, protocol: 'TCP' }],
+      });
+      await waitUntil('the Service', async () => (await fetchText(spec!.clusterIP!, port)) === 'pod');
+      t.equal(await fetchText('127.0.0.1', port), 'host');
+      await client.delete(services, { name: 'taken', namespace });
+    },
+  );
+
   await t.test('cluster DNS answers names, and NXDOMAIN for what is not there', async (t) => {
     const resolver = new Resolver({ timeout: 2000 });
     resolver.setServers([address(10)]);
@@ -153,6 +181,7 @@ t.test('the proxy against the real API server', async (t: Test) => {
     const cleanup = () => run(process.execPath, [main, '--cleanup', `--service-cluster-ip-range=${network}`]);
     await cleanup();
     t.notOk((await run('ip', ['route', 'show', 'table', 'local'])).stdout.includes(network));
+    t.notOk((await run('iptables-save', ['-t', 'nat'])).stdout.includes(network));
     await cleanup();
   });
 });
