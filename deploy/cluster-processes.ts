@@ -18,7 +18,7 @@ export function liveProcesses(paths: Paths): Map<ProcessName | 'supervisor', Pid
 }
 
 /** Flags of the supervisor's Node: it does little and should weigh little. */
-export const supervisorCommand = (paths: Paths): string[] => [
+export const supervisorCommand = (paths: Paths): [string, ...string[]] => [
   process.execPath,
   '--max-semi-space-size=1',
   '--max-old-space-size=64',
@@ -31,7 +31,7 @@ export const supervisorCommand = (paths: Paths): string[] => [
 export function startSupervisor(paths: Paths): void {
   mkdirSync(paths.logs, { recursive: true, mode: 0o755 });
   const log = openLog(paths.log('supervisor'));
-  const [program, ...args] = supervisorCommand(paths) as [string, ...string[]];
+  const [program, ...args] = supervisorCommand(paths);
   const child = spawn(program, args, {
     detached: true,
     stdio: ['ignore', log, log],

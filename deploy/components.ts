@@ -152,6 +152,7 @@ export function componentSpecs({ config, paths, node, repository }: ComponentInp
       'service-cluster-ip-range': config.serviceCIDR,
       'cluster-dns': config.clusterDNS,
       'cluster-domain': config.clusterDomain,
+      'cluster-name': config.clusterName,
       'healthz-bind-address': `0.0.0.0:${ports.proxyHealth}`,
       'metrics-bind-address': `127.0.0.1:${ports.proxyMetrics}`,
     }),

@@ -1,6 +1,6 @@
 // Keeps a cluster's processes running without a service manager. Usage: supervisor.ts DATA-DIR [--no-guard]
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { ProcessSpec } from './components.ts';
 import { acquireLock } from './lock.ts';
 import { rotateLog } from './log-files.ts';
@@ -67,6 +67,7 @@ writePidFile(paths.pidFile('supervisor'), {
   restarts: 0,
   startedAt: new Date().toISOString(),
 });
+mkdirSync(paths.logs, { recursive: true });
 const specs = JSON.parse(readFileSync(paths.processes, 'utf8')) as ProcessSpec[];
 const processes = specs.map((spec) => new SupervisedProcess(spec, paths, log));
 
