@@ -5,7 +5,9 @@ import {
   bytes,
   canonicalQuantity,
   compareQuantities,
+  isNegative,
   isQuantity,
+  isWhole,
   milliCPU,
   parseQuantity,
   QuantityError,
@@ -70,12 +72,25 @@ t.test('CPU is counted in thousandths and memory in bytes, rounded up', async (t
 });
 
 t.test('quantities compare and add by amount, whatever their suffix', async (t) => {
-  t.equal(compareQuantities('1Gi', '1G'), 1);
+  t.ok(compareQuantities('1Gi', '1G') > 0);
   t.equal(compareQuantities('1000m', '1'), 0);
-  t.equal(compareQuantities('100m', '1'), -1);
+  t.ok(compareQuantities('100m', '1') < 0);
+  t.ok(compareQuantities('-1', '0') < 0);
+  t.ok(compareQuantities('9000Ti', '1') > 0);
   t.equal(addQuantities('512Mi', '512Mi'), '1Gi');
   t.equal(addQuantities('0', '250m', '0.75'), '1');
   t.equal(addQuantities(), '0');
+});
+
+t.test('amounts tell whether they are negative and whole', async (t) => {
+  t.ok(isNegative('-1m'));
+  t.notOk(isNegative('0'));
+  t.notOk(isNegative('1.5Gi'));
+  t.ok(isWhole('2Gi'));
+  t.ok(isWhole('1000m'));
+  t.ok(isWhole('0.5k'));
+  t.notOk(isWhole('1500m'));
+  t.notOk(isWhole('0.1'));
 });
 
 t.test('the canonical text of a quantity stands for the same amount', async (t) => {

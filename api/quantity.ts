@@ -129,12 +129,6 @@ export function isQuantity(text: string | number): boolean {
   }
 }
 
-/** Negative, zero or positive, as `a - b`. */
-export const compareQuantities = (a: string | number, b: string | number): number => {
-  const difference = parseQuantity(a).nano - parseQuantity(b).nano;
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
-};
-
 /** The sum, in the format of the first that is not zero. */
 export function addQuantities(...texts: readonly (string | number)[]): string {
   let nano = 0n;
@@ -158,6 +152,33 @@ const multiple: Readonly<Record<string, number>> = {
   Gi: 2 ** 30,
   Ti: 2 ** 40,
 };
+
+/** Thousandths of the usual amounts, if they fit exactly into a number: the way without BigInt for the hot paths. */
+function exactMilli(text: string | number): number | undefined {
+  const match = typeof text === 'string' ? numeric.exec(text) : null;
+  if (!match) return undefined;
+  const milli =
+    match[2] === 'm' ? Number(match[1]) : Number(match[1]) * (match[2] ? multiple[match[2]]! : 1) * 1000;
+  return milli <= Number.MAX_SAFE_INTEGER ? milli : undefined;
+}
+
+/** Negative, zero or positive, as `a - b`. @throws {QuantityError} */
+export function compareQuantities(a: string | number, b: string | number): number {
+  const [left, right] = [exactMilli(a), exactMilli(b)];
+  if (left !== undefined && right !== undefined) return left - right;
+  const difference = parseQuantity(a).nano - parseQuantity(b).nano;
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+/** Whether the amount is below zero. @throws {QuantityError} */
+export const isNegative = (text: string | number): boolean =>
+  exactMilli(text) === undefined && parseQuantity(text).nano < 0n;
+
+/** Whether the amount has no fraction. @throws {QuantityError} */
+export function isWhole(text: string | number): boolean {
+  const milli = exactMilli(text);
+  return milli === undefined ? parseQuantity(text).nano % giga === 0n : milli % 1000 === 0;
+}
 
 /**
  * The amount in whole units (bytes of memory, a count), rounded up; 0 if absent.

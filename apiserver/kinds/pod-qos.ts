@@ -1,4 +1,4 @@
-import { parseQuantity } from '../../api/quantity.ts';
+import { compareQuantities } from '../../api/quantity.ts';
 import type { PodSpec } from '../../api/types/core-v1.ts';
 
 const counted = ['cpu', 'memory'] as const;
@@ -14,10 +14,11 @@ export function qosClass(spec: PodSpec): 'Guaranteed' | 'Burstable' | 'BestEffor
   let guaranteed = true;
   for (const { resources } of spec.resources ? [{ resources: spec.resources }] : containers)
     for (const name of counted) {
-      const request = parseQuantity(resources?.requests?.[name] ?? 0).nano;
-      const limit = parseQuantity(resources?.limits?.[name] ?? 0).nano;
-      if (request > 0n || limit > 0n) any = true;
-      if (limit <= 0n || request !== limit) guaranteed = false;
+      const request = resources?.requests?.[name] ?? '0';
+      const limit = resources?.limits?.[name] ?? '0';
+      const isLimited = compareQuantities(limit, '0') > 0;
+      if (isLimited || compareQuantities(request, '0') > 0) any = true;
+      if (!isLimited || compareQuantities(request, limit) !== 0) guaranteed = false;
     }
   if (!any) return 'BestEffort';
   return guaranteed ? 'Guaranteed' : 'Burstable';

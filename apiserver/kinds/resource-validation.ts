@@ -1,6 +1,6 @@
 import { atKey, type FieldProblem, forbidden, invalid, required } from '../../api/field-error.ts';
 import { qualifiedName } from '../../api/names.ts';
-import { parseQuantity } from '../../api/quantity.ts';
+import { compareQuantities, isNegative, isWhole } from '../../api/quantity.ts';
 import type { ResourceRequirements } from '../../api/types/core-v1.ts';
 import { invalidFor } from './metadata-validation.ts';
 
@@ -58,8 +58,6 @@ function validateName(errors: FieldProblem[], field: string, name: string): void
     errors.push(invalid(field, name, "doesn't follow extended resource name standard"));
 }
 
-const giga = 1_000_000_000n;
-
 /** An amount of a resource: not negative, and whole where the resource is counted. */
 export function validateQuantityValue(
   errors: FieldProblem[],
@@ -67,9 +65,8 @@ export function validateQuantityValue(
   name: string,
   text: string,
 ): void {
-  const { nano } = parseQuantity(text);
-  if (nano < 0n) errors.push(invalid(field, text, 'must be greater than or equal to 0'));
-  if ((integerResources.has(name) || isExtended(name)) && nano % giga !== 0n)
+  if (isNegative(text)) errors.push(invalid(field, text, 'must be greater than or equal to 0'));
+  if ((integerResources.has(name) || isExtended(name)) && !isWhole(text))
     errors.push(invalid(field, text, 'must be an integer'));
 }
 
@@ -104,10 +101,10 @@ export function validateResources(
         errors.push(required(`${field}.limits`, 'Limit must be set for non overcommitable resources'));
       continue;
     }
-    const difference = parseQuantity(request).nano - parseQuantity(limit).nano;
-    if (difference !== 0n && !overcommitAllowed(name))
+    const difference = compareQuantities(request, limit);
+    if (difference !== 0 && !overcommitAllowed(name))
       errors.push(invalid(`${field}.requests`, request, `must be equal to ${name} limit of ${limit}`));
-    else if (difference > 0n)
+    else if (difference > 0)
       errors.push(
         invalid(`${field}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`),
       );

@@ -8,7 +8,7 @@ import {
   required,
 } from '../../api/field-error.ts';
 import { dns1123Label, dns1123Subdomain } from '../../api/names.ts';
-import { parseQuantity } from '../../api/quantity.ts';
+import { isNegative } from '../../api/quantity.ts';
 import type {
   Container,
   DownwardAPIVolumeFile,
@@ -134,7 +134,7 @@ const checks: {
   [K in keyof Volume]?: (errors: FieldProblem[], field: string, source: NonNullable<Volume[K]>) => void;
 } = {
   emptyDir(errors, field, source) {
-    if (source.sizeLimit !== undefined && parseQuantity(source.sizeLimit).nano < 0n)
+    if (source.sizeLimit !== undefined && isNegative(source.sizeLimit))
       errors.push(forbidden(`${field}.sizeLimit`, 'SizeLimit field must be a valid resource quantity'));
   },
   hostPath(errors, field, source) {
