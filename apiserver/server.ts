@@ -65,6 +65,10 @@ export function buildServer(options: ApiServerOptions): FastifyInstance<Server> 
     keepAliveTimeout: 120_000,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
+    // The router's own refusals: a path that does not decode, or is too long.
+    frameworkErrors: (_error, _request, reply) => {
+      void send(reply, asAnswer(badRequest('the path is not valid percent-encoding')), []);
+    },
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
