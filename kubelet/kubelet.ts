@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { join } from 'node:path';
 import type { FlagValues } from '../api/flags.ts';
 import { nodes, pods, services as serviceResource } from '../api/resources.ts';
 import type { Node, NodeStatus, Pod } from '../api/types/core-v1.ts';
@@ -11,6 +12,7 @@ import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { serveHealth } from '../client/serving.ts';
 import type { flags } from './flags.ts';
 import { DockerImageManager } from './images/docker-image-manager.ts';
+import { ImageCollector } from './images/image-collector.ts';
 import { DockerPodNetwork } from './network/docker-pod-network.ts';
 import { admitPod } from './node/admission.ts';
 import { NodeAgent } from './node/node-agent.ts';
@@ -31,6 +33,8 @@ import { TokenCache } from './volumes/token-cache.ts';
 const imagesKeptFor = 60_000;
 /** Milliseconds between repairs of the pod network, whose rules others may have flushed. */
 const networkCheckEvery = 60_000;
+/** Milliseconds between looks whether images fill the disk. */
+const imageCollectionEvery = 300_000;
 
 async function readOptional(path: string): Promise<string> {
   try {
@@ -79,9 +83,18 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
   const nodeInformer = new Informer<Node>({ client, resource: nodes, log });
   const serviceInformer = new Informer({ client, resource: serviceResource, log });
   const secrets = new ObjectCache({ client, log, changed: (uid) => manager.wake(uid) });
+  const collector = new ImageCollector({
+    docker,
+    recordFile: join(rootDirectory, 'pulled-images.json'),
+    now: Date.now,
+  });
   const images = new DockerImageManager({
     docker,
     events,
+    pulled: (id) =>
+      void collector
+        .pulled(id)
+        .catch((error: Error) => log.warn({ err: error.message }, 'image not recorded')),
     secret: (namespace, name) => secrets.secret(namespace, name),
     now: Date.now,
     ...(values['pod-infra-container-image'] && { sandboxImage: values['pod-infra-container-image'] }),
@@ -225,12 +238,24 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
   await ensureNetwork();
   await whileUnavailable(() => manager.start(signal), context);
   const repair = setInterval(() => void ensureNetwork(), networkCheckEvery);
+  const collectImages = async () => {
+    try {
+      const { removed, problem } = await collector.collect();
+      if (removed.length) log.info({ removed }, 'images removed, the disk was filling up');
+      const node = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
+      if (problem) events.event(node, 'Warning', 'FreeDiskSpaceFailed', problem);
+    } catch (error) {
+      log.warn({ err: (error as Error).message }, 'image garbage collection failed');
+    }
+  };
+  const collection = setInterval(() => void collectImages(), imageCollectionEvery);
   log.info({ node: nodeName, address: nodeIP }, 'kubelet started');
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
   clearInterval(repair);
+  clearInterval(collection);
   await manager.stop();
   secrets.close();
   server?.close();
