@@ -1,5 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import type { KubeObject } from '../../api/object.ts';
+import { recordUpdate } from '../../api/apply/apply.ts';
+import { apiVersionOf, type KubeObject } from '../../api/object.ts';
+import { schemaOf } from '../../api/schema/kubernetes.ts';
 import type { DeleteOptions, ObjectMeta } from '../../api/types/meta-v1.ts';
 import {
   alreadyExists,
@@ -53,6 +55,10 @@ export interface Allocator {
 export interface WriteOptions {
   user: User;
   dryRun: boolean;
+  /** Who manages the fields that an update changes, if the object has been applied. */
+  manager?: string;
+  /** The new state comes from an apply, which has recorded the managers itself. */
+  isApply?: boolean;
 }
 
 /** What a write answers with. */
@@ -160,6 +166,7 @@ export class ObjectWriter {
     delete meta.deletionGracePeriodSeconds;
     delete meta.selfLink;
     delete meta.generation;
+    if (!options.isApply) delete meta.managedFields;
     kind.prepareForCreate?.(object, this.#context(now, options.user));
     const errors = kind.validate?.(object) ?? [];
     if (errors.length) throw invalid(kind, name, errors);
@@ -330,11 +337,41 @@ export class ObjectWriter {
     const rules = key.subresource === 'status' ? kind.status : kind;
     rules?.prepareForUpdate?.(next, previous, context);
     this.#allocator.prepare(served, next, previous);
+    if (!options.isApply) this.#recordManager(served, key.subresource, next, previous, options);
     const errors =
       key.subresource === 'status'
         ? (kind.status?.validateUpdate?.(next, previous) ?? [])
         : [...(kind.validate?.(next) ?? []), ...(kind.validateUpdate?.(next, previous) ?? [])];
     if (errors.length) throw invalid(kind, key.name, errors);
+  }
+
+  /**
+   * An object that has been applied goes on recording who manages its fields; no other object begins to. A client
+   * may rewrite the record, as kubectl does when it moves to server-side apply, or end it with one empty entry.
+   */
+  #recordManager(
+    { kind }: ServedKind,
+    subresource: string,
+    next: KubeObject,
+    previous: KubeObject,
+    options: WriteOptions,
+  ): void {
+    const meta = next.metadata!;
+    const sent = meta.managedFields;
+    const before = previous.metadata?.managedFields;
+    delete meta.managedFields;
+    if (!before?.length || (sent?.length === 1 && !sent[0]?.manager)) return;
+    const managedFields = recordUpdate({
+      schema: schemaOf(kind.schema),
+      apiVersion: apiVersionOf(kind),
+      manager: options.manager ?? options.user.name,
+      now: rfc3339(Date.now()),
+      ignored: subresource === 'status' ? ['spec'] : kind.status ? ['status'] : [],
+      subresource,
+      before: { ...previous, metadata: { ...previous.metadata, managedFields: sent ?? before } },
+      after: next,
+    });
+    if (managedFields?.length) meta.managedFields = managedFields;
   }
 
   /** Deletes, or begins the deletion of, one object. Returns its last (or its marked) state. */

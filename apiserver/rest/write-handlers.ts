@@ -1,3 +1,4 @@
+import { forbidden } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/object.ts';
 import { apiVersionOf } from '../../api/object.ts';
 import { schemaOf } from '../../api/schema/kubernetes.ts';
@@ -6,7 +7,7 @@ import type { KindRegistry } from '../registry/kind-registry.ts';
 import type { ObjectWriter } from '../registry/object-writer.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Answer, json } from './answer.ts';
-import { ApiError, badRequest, unsupportedMediaType } from './api-error.ts';
+import { ApiError, badRequest, invalid } from './api-error.ts';
 import { decodeBody, decodeDeleteOptions, fieldValidationOf } from './body.ts';
 import { compilePatch, patchTypeOf } from './patch.ts';
 import { entryFilter } from './read-handlers.ts';
@@ -31,6 +32,10 @@ function isDryRun(values: readonly string[]): boolean {
 export const dryRunOf = ({ info }: ResourceRequest): boolean =>
   isDryRun(info.query.getAll('dryRun').filter(Boolean));
 
+/** Who is taken to manage the fields that a request changes: as it says, else the program that sent it. */
+export const managerOf = ({ info, headers }: ResourceRequest): string =>
+  info.query.get('fieldManager') || (headers['user-agent'] ?? '').split('/')[0] || 'unknown';
+
 /** The object in a request's body, of the kind that the path says. @throws {ApiError} 400 or 415 */
 async function objectOf(context: WriteContext, request: ResourceRequest): Promise<KubeObject> {
   const { kind } = request.served;
@@ -45,7 +50,7 @@ async function objectOf(context: WriteContext, request: ResourceRequest): Promis
 }
 
 /** @throws {ApiError} 400 if the body names another object than the path */
-function checkKey(request: ResourceRequest, object: KubeObject): void {
+export function checkKey(request: ResourceRequest, object: KubeObject): void {
   const { info, served } = request;
   object.metadata ??= {};
   const { name, namespace } = object.metadata;
@@ -87,7 +92,7 @@ export async function update(context: WriteContext, request: ResourceRequest): P
   const { served, info, user } = request;
   const object = await objectOf(context, request);
   checkKey(request, object);
-  const options = { user, dryRun: dryRunOf(request) };
+  const options = { user, dryRun: dryRunOf(request), manager: managerOf(request) };
   const key = { namespace: info.namespace, name: info.name, subresource: info.subresource };
   try {
     const { bytes } = await context.writer.update(served, key, first(object), options);
@@ -104,7 +109,11 @@ export async function update(context: WriteContext, request: ResourceRequest): P
 export async function patch(context: WriteContext, request: ResourceRequest): Promise<Answer> {
   const { served, info, user } = request;
   const type = patchTypeOf(request.headers['content-type']);
-  if (type === 'apply') throw unsupportedMediaType(['application/json-patch+json']);
+  if (type === 'apply') return (await import('./apply-handler.ts')).applyPatch(context, request);
+  if (info.query.has('force'))
+    throw invalid({ group: 'meta.k8s.io', plural: '', kind: 'PatchOptions' }, '', [
+      forbidden('force', 'may not be specified for non-apply patch'),
+    ]);
   const apply = await compilePatch({
     type,
     bytes: request.body,
@@ -123,7 +132,7 @@ export async function patch(context: WriteContext, request: ResourceRequest): Pr
       checkKey(request, next);
       return next;
     },
-    { user, dryRun: dryRunOf(request) },
+    { user, dryRun: dryRunOf(request), manager: managerOf(request) },
   );
   return shown(request, bytes, 200);
 }

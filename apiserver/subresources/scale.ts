@@ -9,7 +9,7 @@ import { decodeBody, fieldValidationOf } from '../rest/body.ts';
 import { compilePatch, patchTypeOf } from '../rest/patch.ts';
 import { encode } from '../rest/represent.ts';
 import type { ResourceRequest } from '../rest/request-context.ts';
-import { dryRunOf } from '../rest/write-handlers.ts';
+import { dryRunOf, managerOf } from '../rest/write-handlers.ts';
 import type { Subresource, SubresourceContext } from './subresource.ts';
 
 const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale', plural: 'scale' };
@@ -72,7 +72,7 @@ async function change(request: ResourceRequest, context: SubresourceContext): Pr
       kind.scale!.setSpecReplicas(current, replicas);
       return current;
     },
-    { user, dryRun: dryRunOf(request) },
+    { user, dryRun: dryRunOf(request), manager: managerOf(request) },
   );
   return scaleOf(kind, JSON.parse(bytes.toString()) as KubeObject);
 }
