@@ -98,7 +98,8 @@ export function completeConfig(
     serviceCIDR,
     serviceNodePortRange: request.serviceNodePortRange ?? saved?.serviceNodePortRange ?? '30000-32767',
     clusterDomain: request.clusterDomain ?? saved?.clusterDomain ?? 'cluster.local',
-    clusterDNS: request.clusterDNS ?? saved?.clusterDNS ?? addressAt(services, 10),
+    clusterDNS:
+      request.clusterDNS ?? (serviceCIDR === saved?.serviceCIDR ? saved.clusterDNS : addressAt(services, 10)),
     bridgeName: request.bridgeName ?? saved?.bridgeName ?? 'nkube0',
     dockerHost: request.dockerHost ?? saved?.dockerHost ?? 'unix:///var/run/docker.sock',
     ports: completePorts(request, saved?.ports),

@@ -112,21 +112,26 @@ export class SupervisedProcess {
       });
     this.#log(`${this.spec.name}: started pid ${child.pid}`);
     child.once('exit', (code, signal) =>
-      this.#ended(`pid ${child.pid} ended ${signal ? `by ${signal}` : `with code ${code}`}`),
+      this.#ended(
+        `pid ${child.pid} ended ${signal ? `by ${signal}` : `with code ${code}`}`,
+        signal === 'SIGKILL',
+      ),
     );
   }
 
   #watchAdopted(identity: ProcessIdentity): void {
     this.#timer = setTimeout(() => {
       if (isAlive(identity)) this.#watchAdopted(identity);
-      else this.#ended(`pid ${identity.pid} ended`);
+      else this.#ended(`pid ${identity.pid} ended`, true);
     }, adoptedPoll);
   }
 
-  #ended(how: string): void {
+  /** @param fromOutside it was killed, or nobody knows how it ended: no sign that it would fail again */
+  #ended(how: string, fromOutside = false): void {
     this.#current = undefined;
     if (this.#stopping) return;
-    this.#earlyEnds = Date.now() - this.#startedAt >= healthyMilliseconds ? 0 : this.#earlyEnds + 1;
+    const early = Date.now() - this.#startedAt < healthyMilliseconds;
+    this.#earlyEnds = early ? (fromOutside ? 1 : this.#earlyEnds + 1) : 0;
     const delay = restartDelay(this.#earlyEnds);
     this.#log(`${this.spec.name}: ${how}; starting again in ${delay / 1000} s`);
     this.#restarts++;

@@ -19,7 +19,7 @@ import {
   configChanges,
 } from '../config.ts';
 import { acquireLock } from '../lock.ts';
-import { type Paths, pathsOf, repository } from '../paths.ts';
+import { defaultDataDir, type Paths, pathsOf, repository } from '../paths.ts';
 import { writeAtomically } from '../processes.ts';
 import { runSteps, type Step } from '../progress.ts';
 import { defaultNodeIP, isOwnAddress, readConfig, writeConfig } from '../saved-config.ts';
@@ -238,12 +238,16 @@ function logEnd(paths: Paths, name: ProcessName): string {
   return `${path} ends with:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
+/** The option that later commands need to find this cluster. */
+const whichCluster = (paths: Paths): string =>
+  paths.root === (process.env.NEKALAKUBE_DATA_DIR ?? defaultDataDir) ? '' : `--data-dir ${paths.root} `;
+
 function closingWords(config: ClusterConfig, paths: Paths, how: string): string[] {
   return [
     `Cluster ${config.clusterName} ${how}: node ${config.nodeName} is Ready, DNS answers at ${config.clusterDNS}.`,
     '',
     'Next:',
-    '  ./nkube kubectl get nodes',
+    `  ${process.env.NEKALAKUBE_CALLED_AS ?? './nkube'} ${whichCluster(paths)}kubectl get nodes`,
     `  export KUBECONFIG=${paths.kubeconfig('admin')}    # for your own kubectl and helm`,
   ];
 }

@@ -250,7 +250,7 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
           '--',
           'sh',
           '-c',
-          'rm -f /tmp/stop; while [ ! -e /tmp/stop ]; do wget -q -T 5 -O - http://web/ || echo FAILED; done',
+          'rm -f /tmp/stop; while [ ! -e /tmp/stop ]; do wget -q -O - http://web/ || echo FAILED; done',
         ],
         { version },
       );
