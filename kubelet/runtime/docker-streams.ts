@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { engine } from './docker-errors.ts';
 import { FrameDecoder } from './frames.ts';
@@ -7,6 +8,10 @@ import type { ExecOptions, ExecResult, LogOptions, StreamSession } from './types
 
 /** Output of a probe or hook that is kept, in bytes. */
 const longestOutput = 10 * 1024;
+
+/** Docker answers the start of a command before there is a process: milliseconds between looks, and how many. */
+const startPollMs = 50;
+const longestStartPolls = 60;
 
 /** Docker takes `since` as seconds with a fraction. */
 const sinceText = (seconds: number): string => seconds.toFixed(9);
@@ -63,8 +68,11 @@ export async function openExec(docker: Docker, id: string, options: ExecOptions)
       return Running ? undefined : (ExitCode ?? undefined);
     },
     terminate: async () => {
-      const { Running, Pid } = await engine(() => exec.inspect());
-      if (Running && Pid > 0) await killProcessGroup(Pid, id);
+      for (let attempt = 0; attempt < longestStartPolls; attempt++) {
+        const { Running, Pid } = await engine(() => exec.inspect());
+        if (Pid > 0) return Running ? killProcessGroup(Pid, id) : undefined;
+        await delay(startPollMs);
+      }
     },
   };
 }

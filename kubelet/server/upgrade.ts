@@ -69,7 +69,9 @@ export function acceptWebSocket(
   });
   if (protocol) server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
   return new Promise((resolve, reject) => {
-    server.once('wsClientError', reject);
+    server.once('wsClientError', ({ message }) => reject(new HttpError(400, message)));
+    // For a connection that is gone already `ws` calls nothing back.
+    socket.once('close', () => reject(new Error('the client closed the connection')));
     server.handleUpgrade(request, socket, head, (websocket) => resolve({ websocket, protocol }));
   });
 }

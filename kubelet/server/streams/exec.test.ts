@@ -94,6 +94,43 @@ t.test('a client that goes away takes its command with it', async (t) => {
   t.ok(await gone(), 'after SPDY');
 });
 
+t.test('a client that goes away at once takes its command with it, too', async (t) => {
+  const { run, webSocket } = await testServer(t);
+  const { container } = await run('sleep 60');
+  const processes = async () => (await container.top()).Processes.length;
+  const alone = await processes();
+  const execs = async () => (await container.inspect()).ExecIDs ?? [];
+  for (let i = 0; i < 5; i++) (await webSocket(exec('sleep 1234; true'), v5)).terminate();
+  const deadline = Date.now() + 15_000;
+  // Either order is fine: killed after the start, or never started.
+  let quiet = 0;
+  while (quiet < 5 && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    quiet = (await processes()) === alone && (await execs()).length === 0 ? quiet + 1 : 0;
+  }
+  t.equal(quiet, 5, 'no command is left');
+});
+
+t.test('a container that is removed ends its commands', async (t) => {
+  const { run, webSocket } = await testServer(t);
+  const { container } = await run('sleep 60');
+  const output = collect(await webSocket(exec('echo ready; sleep 1234; true'), v5));
+  await output.until(1, 'ready');
+  await container.remove({ force: true });
+  t.match(JSON.parse((await output.end)[3]!), {
+    reason: 'NonZeroExitCode',
+    details: { causes: [{ message: '137' }] },
+  });
+});
+
+t.test('a malformed WebSocket request is refused', async (t) => {
+  const { run, get } = await testServer(t);
+  await run('sleep 60');
+  const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+  const { code, text } = await get(exec('true'), undefined, 'GET', headers);
+  t.same([code, await text()], [400, 'Missing or invalid Sec-WebSocket-Key header']);
+});
+
 t.test('a command that leaves a child behind ends all the same', async (t) => {
   const { run, webSocket } = await testServer(t);
   await run('sleep 60');

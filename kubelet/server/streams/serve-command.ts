@@ -2,12 +2,15 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FrameDecoder } from '../../runtime/frames.ts';
-import type { StreamSession } from '../../runtime/types.ts';
+import { NotFoundError, type StreamSession } from '../../runtime/types.ts';
 import type { RemoteSession } from './remote-session.ts';
 import { exitedWith, failedBecause, type RemoteStatus, succeeded } from './status.ts';
 
 /** Between two looks whether a command whose output has ended has exited, the first and the longest wait. */
 const exitPollMs = { first: 10, longest: 1000 };
+
+/** The exit code of a command whose container was removed under it: it got SIGKILL. */
+const killed = 137;
 
 async function write(output: Writable | undefined, chunk: Buffer, gone: AbortSignal): Promise<void> {
   if (!output?.writable) return;
@@ -43,7 +46,10 @@ async function copyStreams(session: RemoteSession, process: StreamSession): Prom
 /** A command may close its output and go on: waits for its end, or for the client's. */
 async function waitForExit(session: RemoteSession, process: StreamSession): Promise<number> {
   for (let wait = exitPollMs.first; ; wait = Math.min(wait * 2, exitPollMs.longest)) {
-    const code = await process.exitCode();
+    const code = await process.exitCode().catch((error: unknown) => {
+      if (error instanceof NotFoundError) return killed;
+      throw error;
+    });
     if (code !== undefined) return code;
     await delay(wait, undefined, { signal: session.gone });
   }

@@ -98,8 +98,13 @@ export async function testServer(t: Test) {
     };
   }
 
-  async function get(path: string, keys: Partial<KeyPair> = client, method = 'GET') {
-    const request = httpsRequest({ ...base, ...keys, path, method }).end();
+  async function get(
+    path: string,
+    keys: Partial<KeyPair> = client,
+    method = 'GET',
+    headers: Record<string, string> = {},
+  ) {
+    const request = httpsRequest({ ...base, ...keys, path, method, headers }).end();
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve).once('error', reject);
     });
