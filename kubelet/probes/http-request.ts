@@ -31,7 +31,7 @@ export interface HTTPAnswer {
   body: string;
 }
 
-function send(url: URL, headers: Record<string, string[]>, signal: AbortSignal): Promise<IncomingMessage> {
+function send(url: URL, headers: OutgoingHttpHeaders, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const options = { headers, signal, agent: false as const, method: 'GET' };
     const outgoing =
@@ -55,6 +55,18 @@ async function readBody(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8', 0, longestBody);
 }
 
+/** The action's headers over the probe's own; one given several times is sent several times. */
+function requestHeaders(action: Pick<HTTPGetAction, 'httpHeaders'>, userAgent: string): OutgoingHttpHeaders {
+  const own = Map.groupBy(action.httpHeaders ?? [], ({ name }) => name.toLowerCase());
+  const headers: OutgoingHttpHeaders = { 'user-agent': userAgent, accept: '*/*' };
+  for (const [name, items] of own) {
+    const values = items.map(({ value }) => value);
+    // Node takes one Host only, and not as a list.
+    headers[name] = name === 'host' || values.length === 1 ? values.at(-1) : values;
+  }
+  return headers;
+}
+
 /** GETs once on a connection of its own, following redirects to the same host. */
 export async function httpGet(
   url: URL,
@@ -62,13 +74,7 @@ export async function httpGet(
   signal: AbortSignal,
   userAgent: string,
 ): Promise<HTTPAnswer> {
-  const headers: Record<string, string[]> = { 'user-agent': [userAgent], accept: ['*/*'] };
-  const own = new Set<string>();
-  for (const { name, value } of action.httpHeaders ?? []) {
-    const key = name.toLowerCase();
-    headers[key] = own.has(key) ? [...(headers[key] ?? []), value] : [value];
-    own.add(key);
-  }
+  const headers = requestHeaders(action, userAgent);
   let target = url;
   for (let redirects = 0; ; redirects++) {
     const response = await send(target, headers, signal);
