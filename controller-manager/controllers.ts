@@ -2,6 +2,7 @@ import type { ControllerDeclaration } from './common/context.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
+import { endpointSliceMirroringController } from './endpointslice-mirroring/controller.ts';
 import { garbageCollector } from './garbage-collector/controller.ts';
 import { jobController } from './job/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
@@ -28,6 +29,7 @@ export const controllers: readonly ControllerDeclaration[] = [
   podCollector,
   endpointsController,
   endpointSliceController,
+  endpointSliceMirroringController,
   namespaceController,
   garbageCollector,
 ];
