@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Node, Pod, PodSpec, Taint } from '../api/types/core-v1.ts';
 import { Cluster } from './cluster.ts';
-import { type Decision, decide, fitMessage } from './decide.ts';
+import { Decider, type Decision } from './decide.ts';
 import { placementInfoOf, podInfoOf } from './pod-info.ts';
 
 let uids = 0;
@@ -47,7 +47,7 @@ function cluster(nodes: Node[], placed: [Pod, string][] = []): Cluster {
 }
 
 const choose = (where: Cluster, item: Pod): Decision =>
-  decide({ info: podInfoOf(item), wants: placementInfoOf(item), cluster: where });
+  new Decider().decide({ info: podInfoOf(item), wants: placementInfoOf(item), cluster: where });
 
 /** The chosen node, or the words before `preemption:`. */
 function outcome(where: Cluster, item: Pod): string {
@@ -199,17 +199,19 @@ t.test('what is said of preemption', async (t) => {
     message(pod({ cpu: '5', preemptionPolicy: 'Never' })),
     '0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.',
   );
+  const mixed = choose(
+    cluster(
+      [node('a', { taints: [taint] }), node('b'), node('c')],
+      [
+        [pod({ cpu: '4' }), 'b'],
+        [pod({ cpu: '4' }), 'c'],
+      ],
+    ),
+    pod({ cpu: '1' }),
+  );
   t.equal(
-    fitMessage({
-      nodes: 3,
-      reasons: new Map([
-        ['b', 1],
-        ['a', 2],
-      ]),
-      helpless: 1,
-      never: false,
-    }),
-    '0/3 nodes are available: 1 b, 2 a. preemption: 0/3 nodes are available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod.',
+    mixed.node ? '' : mixed.message,
+    '0/3 nodes are available: 1 node(s) had untolerated taint {dedicated: gpu}, 2 Insufficient cpu. preemption: 0/3 nodes are available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod.',
   );
 });
 

@@ -25,27 +25,54 @@ function nodeFilters(placement: Placement): NodeFilter[] {
   return active;
 }
 
-/** Chooses the node for a pod: the best of those that pass all filters; of equals, the first by name. */
-export function decide(placement: Placement): Decision {
-  const { nodes } = placement.cluster;
-  const active = nodeFilters(placement);
-  const feasible: NodeInfo[] = [];
-  const reasons = new Map<string, number>();
-  const rejectedBy = new Set<FilterName>();
-  let helpless = 0;
-  for (const node of nodes) {
-    const rejected = firstRejection(active, node);
-    if (!rejected) {
-      feasible.push(node);
-      continue;
+/** Decides on one pod after another; keeps only room to calculate in. */
+export class Decider {
+  readonly #feasible: NodeInfo[] = [];
+  #totals = new Float64Array(0);
+  #points = new Float64Array(0);
+
+  /** Chooses the node for a pod: the best of those that pass all filters; of equals, the first by name. */
+  decide(placement: Placement): Decision {
+    const { nodes } = placement.cluster;
+    const active = nodeFilters(placement);
+    const feasible = this.#feasible;
+    feasible.length = 0;
+    let misfit: Misfit | undefined;
+    const rejectedBy = new Set<FilterName>();
+    for (const node of nodes) {
+      const rejected = firstRejection(active, node);
+      if (!rejected) {
+        feasible.push(node);
+        continue;
+      }
+      misfit ??= new Misfit();
+      misfit.add(rejected.why);
+      rejectedBy.add(rejected.name);
     }
-    rejectedBy.add(rejected.name);
-    for (const reason of rejected.why.reasons) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-    if (!rejected.why.resolvable) helpless++;
+    if (feasible.length) return { node: this.#best(placement) };
+    const never = placement.info.pod.spec?.preemptionPolicy === 'Never';
+    return { message: fitMessage(nodes.length, misfit ?? new Misfit(), { never }), rejectedBy };
   }
-  if (feasible.length) return { node: best(placement, feasible) };
-  const never = placement.info.pod.spec?.preemptionPolicy === 'Never';
-  return { message: fitMessage({ nodes: nodes.length, reasons, helpless, never }), rejectedBy };
+
+  #best(placement: Placement): NodeInfo {
+    const feasible = this.#feasible;
+    if (feasible.length === 1) return feasible[0]!;
+    if (this.#totals.length < feasible.length) {
+      this.#totals = new Float64Array(placement.cluster.nodes.length);
+      this.#points = new Float64Array(placement.cluster.nodes.length);
+    }
+    const [totals, points] = [this.#totals, this.#points];
+    totals.fill(0);
+    for (const { score, weight } of scores) {
+      const write = score(placement);
+      if (!write) continue;
+      write(feasible, points);
+      for (let i = 0; i < feasible.length; i++) totals[i] = totals[i]! + weight * points[i]!;
+    }
+    let winner = 0;
+    for (let i = 1; i < feasible.length; i++) if (totals[i]! > totals[winner]!) winner = i;
+    return feasible[winner]!;
+  }
 }
 
 /** The filter by which one node refuses the pod now, undefined if it takes it: what a change of that node means. */
@@ -60,31 +87,22 @@ function firstRejection(active: readonly NodeFilter[], node: NodeInfo) {
   return undefined;
 }
 
-function best(placement: Placement, feasible: readonly NodeInfo[]): NodeInfo {
-  if (feasible.length === 1) return feasible[0]!;
-  const totals = new Float64Array(feasible.length);
-  for (const { score, weight } of scores) {
-    const points = score(placement)?.(feasible);
-    if (points) for (let i = 0; i < totals.length; i++) totals[i]! += weight * points[i]!;
-  }
-  let winner = 0;
-  for (let i = 1; i < totals.length; i++) if (totals[i]! > totals[winner]!) winner = i;
-  return feasible[winner]!;
-}
-
-interface Misfit {
-  nodes: number;
-  /** How many nodes gave each reason. */
-  reasons: ReadonlyMap<string, number>;
+/** How many nodes refused a pod for each reason. */
+export class Misfit {
+  readonly reasons = new Map<string, number>();
   /** Nodes that would not take the pod even without other pods. */
-  helpless: number;
-  /** The pod does not want others evicted. */
-  never: boolean;
+  helpless = 0;
+
+  add(why: Rejection): void {
+    for (const reason of why.reasons) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
+    if (!why.resolvable) this.helpless++;
+  }
 }
 
-/** Kubernetes' wording of why a pod fits nowhere. */
-export function fitMessage({ nodes, reasons, helpless, never }: Misfit): string {
+/** Kubernetes' wording of why a pod fits nowhere; `never`: the pod does not want others evicted. */
+export function fitMessage(nodes: number, misfit: Misfit, { never }: { never: boolean }): string {
   if (!nodes) return 'no nodes available to schedule pods';
+  const { helpless } = misfit;
   const head = `0/${nodes} nodes are available:`;
   const listed = (counts: Iterable<readonly [string, number]>) =>
     [...counts]
@@ -98,5 +116,5 @@ export function fitMessage({ nodes, reasons, helpless, never }: Misfit): string 
         ['No preemption victims found for incoming pod', nodes - helpless],
         ['Preemption is not helpful for scheduling', helpless],
       ])}.`;
-  return `${head} ${listed(reasons)}. preemption: ${preemption}`;
+  return `${head} ${listed(misfit.reasons)}. preemption: ${preemption}`;
 }

@@ -1,6 +1,6 @@
 import type { Cluster } from './cluster.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { Filter, Placement, Rejection, Score } from './plugin.ts';
+import { type Filter, type Placement, type Rejection, type Score, scaleToMost } from './plugin.ts';
 import type { AffinityTerm, PodInfo } from './pod-info.ts';
 
 const noAffinity: Rejection = { reasons: ["node(s) didn't match pod affinity rules"], resolvable: false };
@@ -99,13 +99,15 @@ export const scoreInterPodAffinity: Score = ({ info, cluster }) => {
     }
   }
   if (!topology.size) return undefined;
-  return (nodes) => {
-    const sums = nodes.map((node) => {
+  return (nodes, points) => {
+    let least = Number.POSITIVE_INFINITY;
+    for (const [i, node] of nodes.entries()) {
       let sum = 0;
       for (const key in node.labels) sum += topology.get(`${key}\0${node.labels[key]}`) ?? 0;
-      return sum;
-    });
-    const [least, most] = [Math.min(...sums), Math.max(...sums)];
-    return sums.map((sum) => (most > least ? Math.floor((100 * (sum - least)) / (most - least)) : 0));
+      points[i] = sum;
+      least = Math.min(least, sum);
+    }
+    for (let i = 0; i < nodes.length; i++) points[i] = points[i]! - least;
+    scaleToMost(points, nodes.length);
   };
 };

@@ -37,7 +37,16 @@ export interface Placement {
 export type Filter = (placement: Placement) => ((node: NodeInfo) => Rejection | undefined) | undefined;
 
 /**
- * Looks at the pod once and gives the points of all feasible nodes, from 0 to 100, in their order; undefined
- * when the pod does not care.
+ * Looks at the pod once and gives what writes the points of feasible nodes, from 0 to 100, at their places;
+ * undefined when the pod does not care. The array is at least as long as `nodes` and holds old values.
  */
-export type Score = (placement: Placement) => ((nodes: readonly NodeInfo[]) => ArrayLike<number>) | undefined;
+export type Score = (
+  placement: Placement,
+) => ((nodes: readonly NodeInfo[], points: Float64Array) => void) | undefined;
+
+/** Gives the largest of the first `count` points 100 and the others in proportion; all 0 stay 0. */
+export function scaleToMost(points: Float64Array, count: number): void {
+  let most = 0;
+  for (let i = 0; i < count; i++) most = Math.max(most, points[i]!);
+  if (most) for (let i = 0; i < count; i++) points[i] = Math.floor((100 * points[i]!) / most);
+}

@@ -7,7 +7,7 @@ import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Log } from '../client/log.ts';
 import { isNotFound, StatusError } from '../client/status-error.ts';
 import { Cluster } from './cluster.ts';
-import { decide, refusedBy } from './decide.ts';
+import { Decider, refusedBy } from './decide.ts';
 import type { SchedulerMetrics } from './metrics.ts';
 import { type PodInfo, placementInfoOf, podInfoOf } from './pod-info.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
@@ -42,6 +42,7 @@ export class Scheduler {
   readonly #now: () => number;
   readonly cluster: Cluster;
   readonly queue: SchedulingQueue;
+  readonly #decider = new Decider();
   #bindings = 0;
   #running = false;
   #scheduled = false;
@@ -196,7 +197,7 @@ export class Scheduler {
     const { info, wants } = queued;
     const { metrics, log } = this.#options;
     try {
-      const decision = decide({ info, wants, cluster: this.cluster });
+      const decision = this.#decider.decide({ info, wants, cluster: this.cluster });
       metrics.decided(decision.node ? 'scheduled' : 'unschedulable', (performance.now() - began) / 1000);
       if (decision.node) {
         this.cluster.assume(info, decision.node.name);

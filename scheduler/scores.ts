@@ -1,8 +1,8 @@
-import { tolerates } from '../api/taints.ts';
+import { toleratesTaint } from '../api/taints.ts';
 import { scoreInterPodAffinity } from './inter-pod-affinity.ts';
 import { matchesNodeTerm } from './node-affinity.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { Score } from './plugin.ts';
+import { type Score, scaleToMost } from './plugin.ts';
 import type { PodInfo } from './pod-info.ts';
 import { scoreTopologySpread } from './topology-spread.ts';
 
@@ -14,43 +14,42 @@ const cpuShare = (info: PodInfo, node: NodeInfo) =>
 const memoryShare = (info: PodInfo, node: NodeInfo) =>
   share(node.weighedMemory + info.weighedMemory, node.allocatableMemory);
 
-/** Fuller nodes first, so that pods pack and nodes empty out. */
-const mostAllocated: Score =
+/**
+ * Fuller nodes first, so that pods pack and nodes empty out; and of those, nodes whose CPU and memory would be
+ * used alike. Kubernetes' NodeResourcesFit (MostAllocated) and NodeResourcesBalancedAllocation in one pass.
+ */
+const allocation: Score =
   ({ info }) =>
-  (nodes) =>
-    nodes.map((node) => Math.floor((100 * (cpuShare(info, node) + memoryShare(info, node))) / 2));
-
-/** Nodes whose CPU and memory would be used alike first. */
-const balancedAllocation: Score =
-  ({ info }) =>
-  (nodes) =>
-    nodes.map((node) => Math.floor(100 * (1 - Math.abs(cpuShare(info, node) - memoryShare(info, node)) / 2)));
+  (nodes, points) => {
+    for (let i = 0; i < nodes.length; i++) {
+      const cpu = cpuShare(info, nodes[i]!);
+      const memory = memoryShare(info, nodes[i]!);
+      const balance = 1 - Math.abs(cpu - memory) / 2;
+      points[i] = Math.floor(50 * (cpu + memory)) + Math.floor(100 * balance);
+    }
+  };
 
 /** Nodes with fewer `PreferNoSchedule` taints that the pod does not tolerate first. */
 const taintToleration: Score = ({ info, cluster }) => {
   if (!cluster.nodes.some((node) => node.softTaints.length)) return undefined;
-  return (nodes) => {
-    const untolerated = nodes.map(
-      (node) =>
-        node.softTaints.filter((taint) => !info.tolerations.some((item) => tolerates(item, taint))).length,
-    );
-    const most = Math.max(...untolerated);
-    return untolerated.map((number) => (most ? Math.floor(100 - (100 * number) / most) : 100));
+  return (nodes, points) => {
+    for (const [i, node] of nodes.entries())
+      points[i] = node.softTaints.filter((taint) => !toleratesTaint(info.tolerations, taint)).length;
+    scaleToMost(points, nodes.length);
+    for (let i = 0; i < nodes.length; i++) points[i] = 100 - points[i]!;
   };
 };
 
 /** Nodes that preferred node affinity likes first. */
 const nodeAffinity: Score = ({ wants }) => {
   if (!wants.preferredNodes.length) return undefined;
-  return (nodes) => {
-    const sums = nodes.map((node) =>
-      wants.preferredNodes.reduce(
+  return (nodes, points) => {
+    for (const [i, node] of nodes.entries())
+      points[i] = wants.preferredNodes.reduce(
         (sum, { weight, term }) => sum + (matchesNodeTerm(term, node) ? weight : 0),
         0,
-      ),
-    );
-    const most = Math.max(...sums);
-    return sums.map((sum) => (most ? Math.floor((100 * sum) / most) : 0));
+      );
+    scaleToMost(points, nodes.length);
   };
 };
 
@@ -74,13 +73,14 @@ const imageLocality: Score = ({ wants, cluster }) => {
     ]),
   );
   const most = imageSizes.most * wants.images.length;
-  return (nodes) =>
-    nodes.map((node) => {
+  return (nodes, points) => {
+    for (const [i, node] of nodes.entries()) {
       let sum = 0;
       for (const [image, part] of spread) sum += (node.images.get(image) ?? 0) * part;
       const clamped = Math.min(Math.max(sum, imageSizes.least), most);
-      return Math.floor((100 * (clamped - imageSizes.least)) / (most - imageSizes.least));
-    });
+      points[i] = Math.floor((100 * (clamped - imageSizes.least)) / (most - imageSizes.least));
+    }
+  };
 };
 
 /** With the tag that an image without one has. */
@@ -89,8 +89,7 @@ const normalizedImage = (image: string): string =>
 
 /** All scores with their weights, which are Kubernetes' own. */
 export const scores: readonly { readonly score: Score; readonly weight: number }[] = [
-  { score: mostAllocated, weight: 1 },
-  { score: balancedAllocation, weight: 1 },
+  { score: allocation, weight: 1 },
   { score: taintToleration, weight: 3 },
   { score: nodeAffinity, weight: 2 },
   { score: scoreTopologySpread, weight: 2 },

@@ -79,7 +79,7 @@ export const scoreTopologySpread: Score = (placement) => {
   const constraints = placement.wants.preferredSpread;
   if (!constraints.length) return undefined;
   const domains = domainsOf(placement, constraints);
-  return (nodes) => {
+  return (nodes, points) => {
     const sums = nodes.map((node) => {
       let sum = 0;
       for (const [index, constraint] of constraints.entries()) {
@@ -93,8 +93,7 @@ export const scoreTopologySpread: Score = (placement) => {
     });
     const known = sums.filter((sum) => sum !== undefined);
     const [least, most] = [Math.min(...known), Math.max(...known)];
-    return sums.map((sum) =>
-      sum === undefined ? 0 : most === 0 ? 100 : Math.floor((100 * (most + least - sum)) / most),
-    );
+    for (const [i, sum] of sums.entries())
+      points[i] = sum === undefined ? 0 : most === 0 ? 100 : Math.floor((100 * (most + least - sum)) / most);
   };
 };

@@ -64,11 +64,14 @@ for (let i = 0; i < nodeCount; i++) {
   for (let j = 0; j < placedCount; j++) scheduler.setPod(pod(`placed-${i}-${j}`, item.metadata?.name));
 }
 const began = performance.now();
+const cpuBefore = process.cpuUsage();
 for (let i = 0; i < podCount; i++) scheduler.setPod(pod(`pod-${i}`));
 scheduler.start();
 await done.promise;
 const seconds = (performance.now() - began) / 1000;
+const { user, system } = process.cpuUsage(cpuBefore);
+const cpuMilliseconds = (user + system) / 1000 / podCount;
 scheduler.stop();
 process.stdout.write(
-  `${JSON.stringify({ nodes: nodeCount, pods: podCount, seconds: Number(seconds.toFixed(3)), podsPerSecond: Math.round(podCount / seconds), rssMiB: Math.round(process.memoryUsage().rss / 2 ** 20) })}\n`,
+  `${JSON.stringify({ nodes: nodeCount, pods: podCount, seconds: Number(seconds.toFixed(3)), podsPerSecond: Math.round(podCount / seconds), cpuMillisecondsPerPod: Number(cpuMilliseconds.toFixed(3)), rssMiB: Math.round(process.memoryUsage().rss / 2 ** 20) })}\n`,
 );
