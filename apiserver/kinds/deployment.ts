@@ -14,6 +14,7 @@ import {
 } from './metadata-validation.ts';
 import { defaultPodTemplate } from './pod-template.ts';
 import { templateColumns } from './pod-template-columns.ts';
+import { workloadWarnings } from './pod-warnings.ts';
 import {
   countOrPercent,
   validateAtMostAll,
@@ -98,6 +99,7 @@ export const deployment: KindDeclaration<Deployment> = {
       if (annotations(next) !== annotations(previous))
         next.metadata.generation = (previous.metadata?.generation ?? 0) + 1;
   },
+  warnings: workloadWarnings,
   validate: validateDeployment,
   validateUpdate(next, previous) {
     const errors = validateMetadataUpdate(next, previous);

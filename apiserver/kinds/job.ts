@@ -13,6 +13,7 @@ import {
 import { jobLabels, validateJob, validateJobStatusUpdate, validateJobUpdate } from './job-validation.ts';
 import { defaultPodTemplate } from './pod-template.ts';
 import { templateColumns } from './pod-template-columns.ts';
+import { workloadWarnings } from './pod-warnings.ts';
 
 /** Gives a job that does not bring its own selector one that only its pods match. */
 function generateSelector(job: Job, uid: string): void {
@@ -95,6 +96,7 @@ export const job: KindDeclaration<Job> = {
     generateSelector(object, object.metadata.uid);
   },
   prepareForUpdate: keepStatusAndCount,
+  warnings: workloadWarnings,
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   status: {

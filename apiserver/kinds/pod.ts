@@ -6,6 +6,7 @@ import { podColumns } from './pod-columns.ts';
 import { defaultPod } from './pod-defaults.ts';
 import { qosClass } from './pod-qos.ts';
 import { validatePod, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts';
+import { podWarnings } from './pod-warnings.ts';
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/ */
 export const pod: KindDeclaration<Pod> = {
@@ -25,6 +26,7 @@ export const pod: KindDeclaration<Pod> = {
     next.status = previous.status;
     countGeneration(next, previous);
   },
+  warnings: podWarnings,
   validate: validatePod,
   validateUpdate: validatePodUpdate,
   status: {

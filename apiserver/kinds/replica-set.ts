@@ -14,6 +14,7 @@ import {
 } from './metadata-validation.ts';
 import { defaultPodTemplate } from './pod-template.ts';
 import { templateColumns } from './pod-template-columns.ts';
+import { workloadWarnings } from './pod-warnings.ts';
 import { validateReplicaStatus, validateSelectedTemplate } from './workload-validation.ts';
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/replica-set-v1/ */
@@ -35,6 +36,7 @@ export const replicaSet: KindDeclaration<ReplicaSet> = {
     object.status = { replicas: 0 };
   },
   prepareForUpdate: keepStatusAndCount,
+  warnings: workloadWarnings,
   validate(object) {
     const errors = validateMetadata(object, true, dns1123Subdomain);
     const { spec } = object;

@@ -59,6 +59,8 @@ export interface WriteOptions {
   manager?: string;
   /** The new state comes from an apply, which has recorded the managers itself. */
   isApply?: boolean;
+  /** Advice to the client is added here. */
+  warnings?: string[];
 }
 
 /** What a write answers with. */
@@ -170,6 +172,7 @@ export class ObjectWriter {
     kind.prepareForCreate?.(object, this.#context(now, options.user));
     const errors = kind.validate?.(object) ?? [];
     if (errors.length) throw invalid(kind, name, errors);
+    if (options.warnings && kind.warnings) options.warnings.push(...kind.warnings(object));
     const undo = await this.#allocator.allocate(served, object, undefined, options.dryRun);
     try {
       if (options.dryRun) {
@@ -343,6 +346,9 @@ export class ObjectWriter {
         ? (kind.status?.validateUpdate?.(next, previous) ?? [])
         : [...(kind.validate?.(next) ?? []), ...(kind.validateUpdate?.(next, previous) ?? [])];
     if (errors.length) throw invalid(kind, key.name, errors);
+    // Advice is about the spec: an update that leaves it alone needs none.
+    if (options.warnings && kind.warnings && meta.generation !== before.generation)
+      options.warnings.push(...kind.warnings(next));
   }
 
   /**

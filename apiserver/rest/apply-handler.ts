@@ -97,7 +97,13 @@ export async function applyPatch(context: WriteContext, request: ResourceRequest
   const applied = await configurationOf(request);
   checkKey(request, applied);
   const apply = compileApply(request, applied);
-  const options = { user, dryRun: dryRunOf(request), manager: managerOf(request), isApply: true };
+  const options = {
+    user,
+    dryRun: dryRunOf(request),
+    manager: managerOf(request),
+    isApply: true,
+    warnings: request.warnings,
+  };
   const key = { namespace: info.namespace, name: info.name, subresource: info.subresource };
   const update = () => context.writer.update(served, key, apply, options);
   const create = async () => {

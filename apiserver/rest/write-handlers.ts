@@ -82,7 +82,7 @@ function first(object: KubeObject): () => KubeObject {
 export async function create(context: WriteContext, request: ResourceRequest): Promise<Answer> {
   const { served, info, user } = request;
   const object = await objectOf(context, request);
-  const options = { user, dryRun: dryRunOf(request) };
+  const options = { user, dryRun: dryRunOf(request), warnings: request.warnings };
   const { bytes } = await context.writer.create(served, info.namespace, object, options);
   return shown(request, bytes, 201);
 }
@@ -92,7 +92,12 @@ export async function update(context: WriteContext, request: ResourceRequest): P
   const { served, info, user } = request;
   const object = await objectOf(context, request);
   checkKey(request, object);
-  const options = { user, dryRun: dryRunOf(request), manager: managerOf(request) };
+  const options = {
+    user,
+    dryRun: dryRunOf(request),
+    manager: managerOf(request),
+    warnings: request.warnings,
+  };
   const key = { namespace: info.namespace, name: info.name, subresource: info.subresource };
   try {
     const { bytes } = await context.writer.update(served, key, first(object), options);
@@ -132,7 +137,7 @@ export async function patch(context: WriteContext, request: ResourceRequest): Pr
       checkKey(request, next);
       return next;
     },
-    { user, dryRun: dryRunOf(request), manager: managerOf(request) },
+    { user, dryRun: dryRunOf(request), manager: managerOf(request), warnings: request.warnings },
   );
   return shown(request, bytes, 200);
 }
