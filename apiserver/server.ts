@@ -5,6 +5,7 @@ import { constants, gzip } from 'node:zlib';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Logger } from 'pino';
 import type { Authenticator } from './authn/authenticator.ts';
+import { effectiveUser } from './authn/impersonation.ts';
 import type { Answer } from './rest/answer.ts';
 import { json } from './rest/answer.ts';
 import { ApiError, badRequest, tooLarge, unauthorized } from './rest/api-error.ts';
@@ -135,8 +136,9 @@ async function route(
     const answer = await options.paths.handle(info, request.raw);
     if (answer) return answer;
   }
-  const user = await options.authenticator.authenticate(request.raw);
-  if (!user) throw unauthorized();
+  const sender = await options.authenticator.authenticate(request.raw);
+  if (!sender) throw unauthorized();
+  const user = effectiveUser(sender, request.raw.headers, options.authorizer);
   options.authorizer.authorize(user, info);
   if (!info.isResource) {
     const answer = await options.paths.handle(info, request.raw);
@@ -158,8 +160,20 @@ async function route(
   return options.resources.handle({ info, user, raw: request.raw, body, warnings }, begin);
 }
 
-async function send(reply: FastifyReply, answer: Answer, warnings: readonly string[]): Promise<FastifyReply> {
+/** Whether a person reads the answer: JSON is indented for them, as Kubernetes does. */
+function wantsPretty({ url, headers }: IncomingMessage): boolean {
+  const asked = /[?&]pretty=([^&]*)/.exec(url ?? '')?.[1];
+  if (asked !== undefined) return !/^(false|0|f)$/i.test(asked);
+  return /^(curl|Wget|Mozilla\/5\.0)/.test(headers['user-agent'] ?? '');
+}
+
+async function send(reply: FastifyReply, given: Answer, warnings: readonly string[]): Promise<FastifyReply> {
   const { raw } = reply.request;
+  let answer = given;
+  if (answer.contentType.startsWith('application/json') && wantsPretty(raw)) {
+    const text = JSON.stringify(JSON.parse(answer.body.toString()), null, 2);
+    answer = { ...answer, body: Buffer.from(`${text}\n`) };
+  }
   reply.code(answer.code);
   reply.header('content-type', answer.contentType);
   reply.header('cache-control', 'no-cache, private');

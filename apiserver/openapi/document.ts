@@ -1,5 +1,6 @@
 import { apiVersionOf } from '../../api/object.ts';
 import type { KindDeclaration } from '../registry/kind.ts';
+import { described } from './descriptions.ts';
 
 /** A schema as it stands in the document; only references are looked at. */
 type Schema = object;
@@ -206,7 +207,7 @@ function closure(roots: Iterable<string>, definitions: Readonly<Record<string, S
     referencesIn(definitions[name], found);
     queue.push(...found);
   }
-  return Object.fromEntries([...seen].sort().map((name) => [name, definitions[name]]));
+  return Object.fromEntries([...seen].sort().map((name) => [name, described(name, definitions[name]!)]));
 }
 
 const info = { title: 'Kubernetes', version: 'v1.34.0' };

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../authn/authenticator.ts';
+import { effectiveUser } from '../authn/impersonation.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
 import { ApiError, badRequest, noSuchPath, unauthorized } from '../rest/api-error.ts';
 import { asApiError } from '../rest/api-routes.ts';
@@ -59,8 +60,9 @@ export class UpgradeHandler {
     } catch {
       throw badRequest('the path is not valid percent-encoding');
     }
-    const user = await authenticator.authenticate(request);
-    if (!user) throw unauthorized();
+    const sender = await authenticator.authenticate(request);
+    if (!sender) throw unauthorized();
+    const user = effectiveUser(sender, request.headers, authorizer);
     authorizer.authorize(user, info);
     const known = info.isResource && info.group === '' && info.version === 'v1' && info.resource === 'pods';
     if (!known || !upgradeSubresources.has(info.subresource)) throw noSuchPath();
