@@ -27,5 +27,6 @@ export const errors = {
   authNotEnabled: error(Code.failedPrecondition, 'authentication is not enabled'),
   writeFailed: error(Code.unavailable, 'write failed, its outcome is unknown'),
   stopped: error(Code.unavailable, 'server stopped'),
-  badLeader: error(Code.failedPrecondition, 'not leader'),
+  badTransferee: error(Code.failedPrecondition, 'bad leader transferee'),
+  noDowngrade: error(Code.unimplemented, 'there is no older version to downgrade to'),
 } as const;

@@ -31,6 +31,11 @@ export const storeFlags = {
     default: '0',
     help: 'history to keep: a duration or hours (periodic), or revisions; 0: all',
   },
+  'accept-data-loss': {
+    type: 'boolean',
+    default: false,
+    help: 'start even if revisions that were acknowledged are gone, from the last one that is left',
+  },
   'log-level': { type: 'string', default: 'info', help: 'debug, info, warn or error' },
 } as const satisfies FlagDeclarations;
 

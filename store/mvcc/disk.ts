@@ -1,8 +1,12 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ClassicLevel, Iterator } from 'classic-level';
 import { Level } from 'level';
+import { Faults } from '../fault.ts';
 import { Head, Tally } from './head.ts';
 import {
   checksum,
+  crcSize,
   DamageError,
   headKey,
   type Location,
@@ -25,6 +29,16 @@ export interface OpenedRecord {
   body: Buffer;
 }
 
+/** The data cannot be opened at all. */
+export class DiskError extends Error {
+  override name = 'DiskError';
+}
+
+export interface DiskOptions {
+  directory: string;
+  faults?: Faults;
+}
+
 const readAhead = 1000;
 const options = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
 
@@ -35,22 +49,49 @@ const options = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
 export class Disk {
   private readonly level: ClassicLevel<Buffer, Buffer>;
   private readonly tally = new Tally();
+  private readonly directory: string;
+  private readonly faults: Faults;
   private closed = false;
 
-  private constructor(level: ClassicLevel<Buffer, Buffer>) {
+  private constructor(level: ClassicLevel<Buffer, Buffer>, directory: string, faults: Faults) {
     this.level = level;
+    this.directory = directory;
+    this.faults = faults;
   }
 
-  /** @throws {Error} LevelDB's, with `cause.code` such as LEVEL_LOCKED or LEVEL_CORRUPTION. */
-  static async open(location: string): Promise<Disk> {
-    const level = new Level<Buffer, Buffer>(location, {
+  /** Bytes of all records, as far as they are still needed. */
+  get bytesInUse(): number {
+    return this.tally.bytes;
+  }
+
+  /** Bytes of all files. */
+  async size(): Promise<number> {
+    let total = 0;
+    for (const name of await readdir(this.directory)) {
+      // LevelDB removes files at any time.
+      const file = await stat(join(this.directory, name)).catch(() => undefined);
+      total += file?.size ?? 0;
+    }
+    return total;
+  }
+
+  /** @throws {DiskError} with LevelDB's reason: in use, damaged, full, not writable. */
+  static async open({ directory, faults = new Faults(undefined) }: DiskOptions): Promise<Disk> {
+    const level = new Level<Buffer, Buffer>(directory, {
       ...options,
       cacheSize: 8 * 1024 * 1024,
       writeBufferSize: 8 * 1024 * 1024,
       // On Node, level is classic-level; its types speak for browsers too.
     }) as unknown as ClassicLevel<Buffer, Buffer>;
-    await level.open();
-    return new Disk(level);
+    try {
+      await level.open();
+    } catch (error) {
+      const { cause } = error as { cause?: Error };
+      throw new DiskError(`cannot open the data in ${directory}: ${cause?.message ?? String(error)}`, {
+        cause: error,
+      });
+    }
+    return new Disk(level, directory, faults);
   }
 
   /**
@@ -68,7 +109,7 @@ export class Disk {
           const body = unseal(key, value);
           if (key[0] === prefix.head) found = Head.decode(body);
           else if (key[0] === prefix.revision || key[0] === prefix.lease) {
-            this.tally.add(storedChecksum(value));
+            this.tally.add(storedChecksum(value), value.length);
             visit({ key, body });
           } else if (key[0] !== prefix.member)
             throw new DamageError(`unknown record 0x${key.toString('hex')}`);
@@ -104,7 +145,7 @@ export class Disk {
     for (const { key, body } of puts) {
       const crc = checksum(key, body);
       if (key[0] === prefix.lease) this.forget(key);
-      if (key[0] !== prefix.member) this.tally.add(crc);
+      if (key[0] !== prefix.member) this.tally.add(crc, body.length + crcSize);
       batch.put(key, seal(crc, body));
     }
     for (const key of removals) {
@@ -115,12 +156,16 @@ export class Disk {
     const { revision, compactRevision } = position;
     const head = Head.encode({ revision, compact_revision: compactRevision, count, sum });
     batch.put(headKey, seal(checksum(headKey, head), head));
-    await batch.write({ sync: true });
+    this.faults.pass('before-commit');
+    const written = batch.write({ sync: true });
+    this.faults.pass('during-commit');
+    await written;
+    this.faults.pass('after-commit');
   }
 
   private forget(key: Buffer): void {
     const old = this.level.getSync(key, options);
-    if (old) this.tally.remove(storedChecksum(old));
+    if (old) this.tally.remove(storedChecksum(old), old.length);
   }
 
   /**
@@ -144,6 +189,11 @@ export class Disk {
     return new RecordScan(
       this.level.iterator({ ...options, gte: from, lt: to, highWaterMarkBytes: 256 * 1024 }),
     );
+  }
+
+  /** A consistent view of all leases and changes. */
+  scanAll(): RecordScan {
+    return this.scan(Buffer.from([prefix.lease]), Buffer.from([prefix.revision + 1]));
   }
 
   /** Rewrites the files without what was removed. */

@@ -14,18 +14,21 @@ export type Head = Infer<typeof Head>;
 
 export const sumModulus = 2 ** 48;
 
-/** The running count and sum of all records. */
+/** The running count, sum and size of all records. */
 export class Tally {
   count = 0;
   sum = 0;
+  bytes = 0;
 
-  add(crc: number): void {
+  add(crc: number, bytes: number): void {
     this.count++;
+    this.bytes += bytes;
     this.sum = (this.sum + crc) % sumModulus;
   }
 
-  remove(crc: number): void {
+  remove(crc: number, bytes: number): void {
     this.count--;
+    this.bytes -= bytes;
     this.sum = (this.sum - crc + sumModulus) % sumModulus;
   }
 }

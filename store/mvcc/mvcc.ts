@@ -1,5 +1,6 @@
 import { KeyValue } from '../../api/etcd/messages.ts';
 import { errors } from '../errors.ts';
+import type { Faults } from '../fault.ts';
 import type { Disk, RecordScan } from './disk.ts';
 import { Garbage, Queue } from './garbage.ts';
 import { KeyEntry } from './key-entry.ts';
@@ -41,11 +42,16 @@ export interface LeaseLedger {
 
 export interface MvccOptions {
   disk: Disk;
+  faults: Faults;
+  /** Told the revision of a durable group before its clients are. */
+  note(revision: number): void;
   leases: LeaseLedger;
   /** Bytes of current values kept in memory. */
   cacheBytes: number;
   /** Told of a group's changes when they are durable, in order. */
   onCommit(changes: readonly Change[], revision: number): void;
+  /** Told how long a group took to become durable. */
+  onDurable(seconds: number): void;
   /** Told of a failed write, after which nothing can be written. */
   onFailure(error: unknown): void;
 }
@@ -137,6 +143,11 @@ export class Mvcc {
     if (version === 0) this.garbage.addDeletion(location.revision, entry);
     if (lease !== 0n) this.options.leases.attach(lease, key);
     else this.options.leases.detach(key);
+  }
+
+  /** Operations that wait for the writer. */
+  get waitingCount(): number {
+    return this.waiting.length;
   }
 
   /** Number of keys with any history. */
@@ -261,10 +272,12 @@ export class Mvcc {
     const compacted = this.writeCompactRevision !== this.compactRevision;
     if (changes.length + removals.length + extraPuts.length > 0 || compacted) {
       const puts = changes.map(({ revision, sub, raw }) => ({ key: revisionKey(revision, sub), body: raw }));
+      const start = performance.now();
       await this.disk.commit(
         { puts: [...puts, ...extraPuts], removals },
         { revision: this.writeRevision, compactRevision: this.writeCompactRevision },
       );
+      this.options.onDurable((performance.now() - start) / 1000);
       this.changes = [];
       this.changeBytes = 0;
       this.removals = [];
@@ -272,7 +285,9 @@ export class Mvcc {
       this.overlay.clear();
       this.revision = this.writeRevision;
       this.compactRevision = this.writeCompactRevision;
+      this.options.note(this.revision);
       if (changes.length > 0) this.options.onCommit(changes, this.revision);
+      this.options.faults.pass('after-publish');
     }
   }
 
@@ -368,6 +383,7 @@ export class Mvcc {
   }
 
   private async removeGarbage(): Promise<void> {
+    this.options.faults.pass('before-compaction');
     let target: number;
     do {
       target = this.compactRevision;
@@ -384,6 +400,7 @@ export class Mvcc {
       this.removals.push(revisionKey(location.revision, location.sub));
       if (last) this.index.remove(entry.key);
     }
+    this.options.faults.pass('during-compaction');
     return compactionSlice;
   }
 

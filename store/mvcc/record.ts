@@ -16,7 +16,7 @@ export const prefix = { revision: 0x72, lease: 0x6c, head: 0x68, member: 0x6d } 
 
 export const headKey = Buffer.from([prefix.head]);
 export const memberKey = Buffer.from([prefix.member]);
-const crcSize = 4;
+export const crcSize = 4;
 
 /** Where a change is: its revision and its place within it. */
 export interface Location {

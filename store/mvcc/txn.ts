@@ -42,6 +42,13 @@ export function isReadOnly({ success, failure }: TxnRequest): boolean {
   return success.every(reads) && failure.every(reads);
 }
 
+/** Whether some branch of a transaction adds data. */
+export function hasPut({ success, failure }: TxnRequest): boolean {
+  const puts = ({ request_put, request_txn }: RequestOp): boolean =>
+    request_put !== undefined || (request_txn !== undefined && hasPut(request_txn));
+  return success.some(puts) || failure.some(puts);
+}
+
 /** Which branch each transaction of a tree takes. */
 interface Path {
   succeeded: boolean;

@@ -22,8 +22,8 @@ export function authService(context: StoreContext): Service {
     const codecs = messages as unknown as Record<string, Codec<never>>;
     return refused(codecs[`Auth${name}Request`]!, codecs[`Auth${name}Response`]!);
   };
-  const names = ['UserAdd', 'UserGet', 'UserList', 'UserDelete', 'UserChangePassword', 'UserGrantRole'];
-  names.push('UserRevokeRole', 'RoleAdd', 'RoleGet', 'RoleList', 'RoleDelete', 'RoleGrantPermission');
+  const names = ['UserAdd', 'UserGet', 'UserDelete', 'UserChangePassword', 'UserGrantRole'];
+  names.push('UserRevokeRole', 'RoleAdd', 'RoleGet', 'RoleDelete', 'RoleGrantPermission');
   names.push('RoleRevokePermission');
   return {
     name: 'etcdserverpb.Auth',
@@ -40,6 +40,12 @@ export function authService(context: StoreContext): Service {
       Authenticate: unary(messages.AuthenticateRequest, messages.AuthenticateResponse, () => {
         throw errors.authNotEnabled();
       }),
+      UserList: unary(messages.AuthUserListRequest, messages.AuthUserListResponse, () => ({
+        header: header(context),
+      })),
+      RoleList: unary(messages.AuthRoleListRequest, messages.AuthRoleListResponse, () => ({
+        header: header(context),
+      })),
       ...Object.fromEntries(names.map((name) => [name, pair(name)])),
     },
   };

@@ -22,6 +22,7 @@ import {
   applyPut,
   checkLease,
   checkPutState,
+  hasPut,
   isReadOnly,
   runTxn,
   type TxnView,
@@ -72,7 +73,7 @@ class ReadView implements TxnView {
 
 /** etcd's KV service: https://etcd.io/docs/v3.5/learning/api/#key-value-api */
 export function kvService(context: StoreContext): Service {
-  const { mvcc, limits } = context;
+  const { mvcc, limits, quota, member } = context;
 
   /** Runs a write and gives its response the header of the revision it ended at. */
   const write = <T extends object>(
@@ -99,6 +100,7 @@ export function kvService(context: StoreContext): Service {
       Put: unary(PutRequest, PutResponse, (request, call) => {
         checkPut(request);
         checkSize(call);
+        quota.check(call.requestSize, member.alarms);
         return write((transaction): Input<PutResponse> & object => {
           // A put of its own asks for the lease first, one in a transaction for the key: as etcd does.
           checkLease(transaction, request.lease);
@@ -115,6 +117,7 @@ export function kvService(context: StoreContext): Service {
       Txn: unary(TxnRequest, TxnResponse, (request, call) => {
         checkTxn(request, limits.maxTxnOps);
         checkSize(call);
+        if (hasPut(request)) quota.check(call.requestSize, member.alarms);
         if (isReadOnly(request)) return { ...runTxn(new ReadView(mvcc), request), header: header(context) };
         return write((transaction): Input<TxnResponse> & object => runTxn(transaction, request));
       }),

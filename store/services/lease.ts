@@ -15,11 +15,12 @@ import { header, type StoreContext } from './context.ts';
 
 /** etcd's Lease service: https://etcd.io/docs/v3.5/learning/api/#lease-api */
 export function leaseService(context: StoreContext, randomId: () => bigint): Service {
-  const { lessor } = context;
+  const { lessor, quota, member } = context;
   return {
     name: 'etcdserverpb.Lease',
     methods: {
-      LeaseGrant: unary(LeaseGrantRequest, LeaseGrantResponse, async ({ ID, TTL }) => {
+      LeaseGrant: unary(LeaseGrantRequest, LeaseGrantResponse, async ({ ID, TTL }, call) => {
+        quota.check(call.requestSize, member.alarms);
         const lease = await lessor.grant(ID, TTL, randomId);
         return { header: header(context), ID: lease.id, TTL: lease.ttl };
       }),

@@ -1,13 +1,13 @@
 import type { Codec, Input } from '../../api/etcd/codec.ts';
 import * as m from '../../api/etcd/messages.ts';
+import type { GrpcClient, OpenStream } from '../grpc/client.ts';
 import type { GrpcError } from '../grpc/status.ts';
-import type { OpenStream, TestClient } from './client.ts';
 
-/** etcd's unary methods on a {@link TestClient}, by name. */
+/** etcd's unary methods on a {@link GrpcClient}, by name. */
 export class EtcdClient {
-  readonly client: TestClient;
+  readonly client: GrpcClient;
 
-  constructor(client: TestClient) {
+  constructor(client: GrpcClient) {
     this.client = client;
   }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TestClient } from './client.ts';
+import { GrpcClient } from '../grpc/client.ts';
 import { EtcdClient } from './etcd.ts';
 
 /** What a store process is started as: ours, or a real etcd to compare with. */
@@ -91,7 +91,7 @@ export class StoreProcess {
         throw new Error(`process ended: ${this.stderr}`);
       if (Date.now() > deadline) throw new Error(`process does not answer: ${this.stderr}`);
       try {
-        const client = await TestClient.connect(this.url);
+        const client = await GrpcClient.connect(this.url);
         await new EtcdClient(client).range({ key: Buffer.from('x') }).finally(() => client.close());
         return;
       } catch {
@@ -100,8 +100,8 @@ export class StoreProcess {
     }
   }
 
-  connect(): Promise<TestClient> {
-    return TestClient.connect(this.url);
+  connect(): Promise<GrpcClient> {
+    return GrpcClient.connect(this.url);
   }
 
   signal(signal: NodeJS.Signals): void {

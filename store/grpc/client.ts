@@ -1,8 +1,6 @@
 import { connect as connectNet, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Codec, Input } from '../../api/etcd/codec.ts';
-import { FrameReader, frameHeaderSize as messageHeaderSize, sealFrame } from '../grpc/frames.ts';
-import { Code, GrpcError } from '../grpc/status.ts';
 import {
   ErrorCode,
   Flag,
@@ -15,6 +13,8 @@ import {
   Setting,
 } from '../http2/frame.ts';
 import { encodeHeaders, HpackDecoder } from '../http2/hpack.ts';
+import { FrameReader, frameHeaderSize as messageHeaderSize, sealFrame } from './frames.ts';
+import { Code, GrpcError } from './status.ts';
 
 const window = 2 ** 30;
 const defaultWindow = 65_535;
@@ -36,11 +36,11 @@ export interface OpenStream<Q> {
 }
 
 /**
- * A gRPC client for tests and benchmarks, of an etcd as well as of our store: many calls on one connection, and
+ * A gRPC client for snapshots, tests and benchmarks, of an etcd as well as of our store: many calls on one connection, and
  * as little work per call as possible, so that what is measured is the server. Every call that is open when the
  * connection ends fails with UNAVAILABLE.
  */
-export class TestClient {
+export class GrpcClient {
   private readonly socket: Socket;
   private readonly decoder = new HpackDecoder(1024 * 1024);
   private readonly calls = new Map<number, Pending>();
@@ -67,7 +67,7 @@ export class TestClient {
   }
 
   /** @throws {Error} when the server does not accept the connection. */
-  static connect(url: string, tls?: ConnectionOptions): Promise<TestClient> {
+  static connect(url: string, tls?: ConnectionOptions): Promise<GrpcClient> {
     const { hostname, port, protocol, host } = new URL(url);
     return new Promise((resolve, reject) => {
       const secure = protocol === 'https:';
@@ -77,7 +77,7 @@ export class TestClient {
       socket.once('error', reject);
       socket.once(secure ? 'secureConnect' : 'connect', () => {
         socket.off('error', reject);
-        resolve(new TestClient(socket, host));
+        resolve(new GrpcClient(socket, host));
       });
     });
   }
