@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { type FlagDeclarations, FlagError, type FlagValues } from '../api/flags.ts';
 import { namespaces, nodes, pods } from '../api/resources.ts';
 import type { Namespace } from '../api/types/core-v1.ts';
@@ -9,6 +7,7 @@ import { EventRecorder } from '../client/event-recorder.ts';
 import { Informer } from '../client/informer.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { runLeaderElection } from '../client/leader-election.ts';
+import { leaderIdentity } from '../client/leader-identity.ts';
 import { serveHealth } from '../client/serving.ts';
 import { SchedulerMetrics } from './metrics.ts';
 import { Scheduler } from './scheduler.ts';
@@ -96,7 +95,7 @@ async function start(values: FlagValues<typeof flags>, { log, signal }: Componen
       client,
       namespace: 'kube-system',
       name: 'kube-scheduler',
-      identity: `${hostname()}_${randomUUID()}`,
+      identity: leaderIdentity(health && { address: values['bind-address'], port: health.port }),
       leaseDuration: lease,
       renewDeadline: renew,
       retryPeriod: values['leader-elect-retry-period'],
