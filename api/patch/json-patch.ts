@@ -1,5 +1,5 @@
 import { quote } from '../field-error.ts';
-import { isObject, type JSONObject, PatchError } from './patch-error.ts';
+import { isObject, type JSONObject, PatchError, setOwn } from './patch-error.ts';
 
 /** More operations than this are refused, as Kubernetes does. */
 const maxOperations = 10_000;
@@ -58,7 +58,9 @@ function containerOf(
   operation: string,
 ): { holder: Container; last: string } {
   const segments = segmentsOf(path);
-  const last = segments.pop()!;
+  const last = segments.pop();
+  // The whole document cannot be named, as with the library behind Kubernetes.
+  if (last === undefined || !path.startsWith('/')) throw missing(operation, quote(path));
   let current: unknown = root.document;
   for (const segment of segments) {
     if (Array.isArray(current)) {
@@ -77,7 +79,6 @@ function read(
   path: string,
   operation: string,
 ): { found: boolean; value?: unknown } {
-  if (path === '') return { found: true, value: root.document };
   const { holder, last } = containerOf(root, path, operation);
   if (Array.isArray(holder)) {
     const index = indexOf(holder, last, operation, path);
@@ -88,13 +89,9 @@ function read(
 }
 
 function add(root: { document: unknown }, path: string, value: unknown, operation: string): void {
-  if (path === '') {
-    root.document = value;
-    return;
-  }
   const { holder, last } = containerOf(root, path, operation);
   if (!Array.isArray(holder)) {
-    holder[last] = value;
+    setOwn(holder, last, value);
     return;
   }
   const index = indexOf(holder, last, operation, path);
@@ -118,10 +115,6 @@ function remove(root: { document: unknown }, path: string, operation: string): v
 }
 
 function replace(root: { document: unknown }, path: string, value: unknown): void {
-  if (path === '') {
-    root.document = value;
-    return;
-  }
   const { holder, last } = containerOf(root, path, 'replace');
   if (Array.isArray(holder)) {
     const index = indexOf(holder, last, 'replace', path);
@@ -131,7 +124,7 @@ function replace(root: { document: unknown }, path: string, value: unknown): voi
   }
   if (!Object.hasOwn(holder, last))
     throw unapplicable(`replace operation does not apply: doc is missing key: ${path}: missing value`);
-  holder[last] = value;
+  setOwn(holder, last, value);
 }
 
 function test(root: { document: unknown }, path: string, value: unknown): void {

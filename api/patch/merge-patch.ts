@@ -1,11 +1,11 @@
-import { isObject, type JSONObject, PatchError } from './patch-error.ts';
+import { isObject, type JSONObject, PatchError, setOwn } from './patch-error.ts';
 
 function merge(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const result: JSONObject = isObject(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key];
-    else result[key] = merge(result[key], value);
+    else setOwn(result, key, merge(Object.hasOwn(result, key) ? result[key] : undefined, value));
   }
   return result;
 }

@@ -18,3 +18,10 @@ export type JSONObject = Record<string, unknown>;
 
 export const isObject = (value: unknown): value is JSONObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Sets a field of the object itself, also one named `__proto__`. */
+export function setOwn(object: JSONObject, name: string, value: unknown): void {
+  if (name === '__proto__')
+    Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
+  else object[name] = value;
+}

@@ -90,6 +90,8 @@ const jsonRefusals: [patch: unknown, code: number, detail: RegExp][] = [
   ],
   [[{ op: 'add', path: '/list/7', value: 1 }], 422, /Unable to access invalid index: 7/],
   [[{ op: 'frob', path: '/x' }], 422, /Unexpected kind: frob/],
+  [[{ op: 'add', path: 'x', value: 1 }], 422, /doc is missing path: "x"/],
+  [[{ op: 'replace', path: '', value: {} }], 422, /doc is missing path: ""/],
   [[{ op: 'add', value: 1 }], 422, /failed to decode path/],
 ];
 
@@ -271,3 +273,16 @@ for (const [patch, detail] of strategicRefusals)
       { code: 400, detail },
     );
   });
+
+t.test('a field named __proto__ is a field like any other', async (t) => {
+  const patch = JSON.parse('{"data":{"__proto__":"x"}}') as JSONObject;
+  const added = [{ op: 'add', path: '/data/__proto__', value: 'x' }];
+  const schema = schemaOf('io.k8s.api.core.v1.ConfigMap');
+  for (const result of [
+    applyMergePatch({ data: {} }, patch),
+    applyStrategicMergePatch({ data: {} }, patch, schema),
+    applyStrategicMergePatch({}, patch, schema),
+    applyJSONPatch({ data: {} }, added),
+  ])
+    t.equal(JSON.stringify(result), '{"data":{"__proto__":"x"}}');
+});

@@ -1,5 +1,5 @@
 import type { ObjectNode, Property, SchemaNode } from '../schema/node.ts';
-import { isObject, type JSONObject, PatchError } from './patch-error.ts';
+import { isObject, type JSONObject, PatchError, setOwn } from './patch-error.ts';
 
 /**
  * Strategic merge patch: a merge patch that knows, from the schema, which lists are merged by a key.
@@ -50,7 +50,7 @@ function withoutDirectives(value: unknown): unknown {
   const result: JSONObject = {};
   for (const [key, item] of Object.entries(value))
     if (item !== null && key !== patchDirective && key !== retainKeysDirective && !isDirectiveList(key))
-      result[key] = withoutDirectives(item);
+      setOwn(result, key, withoutDirectives(item));
   return result;
 }
 
@@ -104,12 +104,12 @@ function mergeField(result: JSONObject, key: string, value: unknown, node: Schem
     delete result[key];
     return;
   }
-  const current = result[key];
+  const current = Object.hasOwn(result, key) ? result[key] : undefined;
   const field = fieldOf(node, key);
-  if (isObject(current) && isObject(value)) result[key] = mergeObjects(current, value, field?.node);
+  if (isObject(current) && isObject(value)) setOwn(result, key, mergeObjects(current, value, field?.node));
   else if (Array.isArray(current) && Array.isArray(value) && field?.patchMerge)
     result[key] = mergeLists(current, value, field);
-  else result[key] = withoutDirectives(value);
+  else setOwn(result, key, withoutDirectives(value));
 }
 
 function deletePrimitives(result: JSONObject, key: string, value: unknown): void {

@@ -219,6 +219,9 @@ t.test('YAML is read as Kubernetes reads it', async (t) => {
     metadata: { labels: { date: '2024-01-01', time: '10:30' } },
   });
   t.match(yaml('{"metadata":{"name":"json"}}').object, { metadata: { name: 'json' } });
+  const bomb = `a: &a [${'x,'.repeat(20)}]\nb: &b [${'*a,'.repeat(20)}]\nc: [${'*b,'.repeat(20)}]`;
+  t.throws(() => yaml(bomb), { message: /: yaml: document contains excessive aliasing \(/ });
+  t.throws(() => yaml('a: *b'), { message: /: yaml: .*\bb\b/ });
   t.throws(() => yaml('a: b: c'), {
     message:
       /^the object provided is unrecognized \(must be of type Pod\): yaml: line 1: mapping values are not allowed in this context \(613a20623a2063\)$/,

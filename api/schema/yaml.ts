@@ -42,11 +42,23 @@ export const parseYAML: ParseYAML = (text) => {
     throw new DecodeError(
       `yaml: line ${lines.linePos(error.pos[0]).line}: ${messages[error.code] ?? error.message.replace(/ at line.*/s, '')}`,
     );
-  return {
-    value: document.toJS({ maxAliasCount: 100 }) as unknown,
-    duplicates: duplicates(document.contents, lines),
-  };
+  return { value: plain(document), duplicates: duplicates(document.contents, lines) };
 };
+
+/** The value of a document, its aliases followed. @throws {DecodeError} if they lead nowhere or explode */
+function plain(document: { toJS(options: { maxAliasCount: number }): unknown }): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    const unknown = /^Unresolved alias.*: (.*)$/s.exec(error.message);
+    throw new DecodeError(
+      unknown
+        ? `yaml: unknown anchor '${unknown[1]}' referenced`
+        : 'yaml: document contains excessive aliasing',
+    );
+  }
+}
 
 interface Node {
   items?: readonly { key?: { value?: unknown; range?: readonly number[] }; value?: unknown }[];

@@ -7,7 +7,15 @@ import { EtcdError, GrpcCode } from '../storage/etcd-error.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Subresource } from '../subresources/subresource.ts';
 import type { Answer } from './answer.ts';
-import { ApiError, methodNotAllowed, noSuchPath, notAcceptable, timedOut, unavailable } from './api-error.ts';
+import {
+  ApiError,
+  badRequest,
+  methodNotAllowed,
+  noSuchPath,
+  notAcceptable,
+  timedOut,
+  unavailable,
+} from './api-error.ts';
 import { decodeBody, fieldValidationOf } from './body.ts';
 import { acceptedTypes, negotiate } from './media-types.ts';
 import { get, list } from './read-handlers.ts';
@@ -33,6 +41,9 @@ export function asApiError(error: unknown): ApiError | undefined {
     return error.code === GrpcCode.deadlineExceeded
       ? timedOut('the store did not answer in time')
       : unavailable(`the store is not available: ${error.message}`);
+  // Only what clients send can be nested without bound; every walk over it ends here.
+  if (error instanceof RangeError && /call stack/.test(error.message))
+    return badRequest('json: exceeded max depth');
   return undefined;
 }
 
