@@ -263,8 +263,12 @@ export class Proxier {
     const { log, onProblem, repair } = this.#options;
     const why = error.code === 'EADDRINUSE' ? 'another process listens there' : error.message;
     const message = `cannot listen on ${slot.key}: ${why}; trying again`;
-    if (slot.failures === 0) {
-      log.warn({ service: claim.service, frontend: slot.key, code: error.code }, message);
+    const fields = { service: claim.service, frontend: slot.key, code: error.code };
+    if (error.code === 'EADDRNOTAVAIL' && !claim.frontend.divertible) {
+      // An external address is another node's business unless this node has it.
+      log.debug(fields, message);
+    } else if (slot.failures === 0) {
+      log.warn(fields, message);
       onProblem(claim.service, message);
     }
     if (this.#closed) return;
