@@ -195,7 +195,7 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  watches.close();
+  await watches.close();
   upgrades.close();
   await app.close();
   storage.stop();

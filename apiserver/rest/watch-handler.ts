@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { apiVersionOf } from '../../api/object.ts';
 import type { CacheEntry } from '../storage/cache-entry.ts';
 import type { CacheWatcher } from '../storage/resource-cache.ts';
@@ -10,6 +11,8 @@ import { partialMetadata, table } from './represent.ts';
 import type { ResourceRequest } from './request-context.ts';
 
 const bookmarkInterval = 60_000;
+/** Milliseconds that a client gets to take the end of its stream when the server stops. */
+const flushLimit = 1_000;
 const shortestTimeout = 1_800;
 /** A watcher that lets this much pile up is cut off: it resumes from its last resourceVersion. */
 const backlogLimit = 64 * 1024 * 1024;
@@ -96,10 +99,14 @@ class WatchStream implements CacheWatcher {
     this.end();
   }
 
-  end(): void {
-    if (this.#over) return;
+  end(flushed?: () => void): void {
+    if (this.#over) {
+      flushed?.();
+      return;
+    }
     this.#over = true;
-    this.#response.end();
+    this.#response.once('close', () => flushed?.());
+    this.#response.end(flushed);
   }
 
   #selects(entry: CacheEntry): boolean {
@@ -171,10 +178,16 @@ export class WatchServer {
     return this.#open.size;
   }
 
-  /** Ends all watches, as clients expect of a server that goes away. */
-  close(): void {
+  /** Ends all watches, as clients expect of a server that goes away; resolves when they have been told. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
-    for (const stream of this.#open) stream.end();
+    const told = [...this.#open].map((stream) => new Promise<void>((resolve) => stream.end(resolve)));
+    const patience = new AbortController();
+    await Promise.race([
+      Promise.all(told),
+      delay(flushLimit, undefined, { signal: patience.signal }).catch(() => {}),
+    ]);
+    patience.abort();
   }
 
   /** Serves one watch until the client or the time limit ends it. @throws {ApiError} before anything is sent */
