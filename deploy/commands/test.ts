@@ -22,6 +22,9 @@ const testPackages: Record<string, string> = {
   curl: 'curl',
 };
 
+/** Repository prefix of the images that tests make. */
+const testImages = 'nekalakube-test';
+
 export interface TestOptions {
   /** Test files to run instead of all. */
   files: string[];
@@ -62,12 +65,21 @@ export async function test({ files, only }: TestOptions): Promise<number> {
     say(`not ok - ${(error as Error).message}`);
     counts = addCounts(counts, { passed: 0, failed: 1 });
   } finally {
+    if (findProgram('docker')) await removeTestImages();
     const engine = readPidFile(scratch.pidFile('dockerd'));
     if (engine) await endProcess(engine, 30_000);
     rmSync(scratch.root, { recursive: true, force: true });
   }
   say(`${counts.passed} passed, ${counts.failed} failed`);
   return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+}
+
+/** Removes the images that tests make, all under one prefix; one that a container still uses stays. */
+async function removeTestImages(): Promise<void> {
+  const ids = new Set<string>();
+  const filter = `reference=${testImages}/*`;
+  await stream('docker', ['images', '--quiet', '--filter', filter], (line) => ids.add(line));
+  if (ids.size) await stream('docker', ['rmi', ...ids], () => undefined);
 }
 
 async function prepare(scratch: string): Promise<void> {

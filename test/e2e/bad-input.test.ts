@@ -7,6 +7,7 @@ import type { Status } from '../../api/object.ts';
 import { clientTool } from '../../deploy/kubectl-binary.ts';
 import { type ControlPlane, startControlPlane } from '../lib/control-plane.ts';
 import { runProgram } from '../lib/program.ts';
+import { waitUntil } from '../lib/wait-until.ts';
 
 interface Answer {
   code: number;
@@ -17,10 +18,14 @@ let plane: ControlPlane;
 let agent: Agent;
 
 t.before(async () => {
-  plane = await startControlPlane(t.testdir());
+  plane = await startControlPlane(t.testdir(), { also: ['controller-manager'] });
   const admin = await plane.client();
   const { ca, cert, key } = admin.config;
   agent = new Agent({ ca, cert, key, keepAlive: true });
+  // Pods are refused for lack of a service account before anything else.
+  await waitUntil('the default service account is made', () =>
+    admin.text({ method: 'GET', path: '/api/v1/namespaces/default/serviceaccounts/default' }),
+  );
 });
 t.teardown(async () => {
   agent?.destroy();
@@ -263,7 +268,7 @@ const cases: Case[] = [
     send: ['PATCH', `${configMaps}/patched`, '{"op": "add"}', 'application/json-patch+json'],
     code: 400,
     reason: 'BadRequest',
-    message: /cannot unmarshal object into Go value of type jsonpatch.Patch/,
+    message: /cannot unmarshal object into Go value of type/,
   },
   {
     what: 'a JSON patch of a path that is not there',
@@ -363,7 +368,7 @@ t.test('kubectl shows the words as its users know them', async (t) => {
       { ...configMap('a', { namespace: 'nowhere' }) },
       'Error from server (NotFound): error when creating "STDIN": namespaces "nowhere" not found',
     ],
-    ['kind: Pod\n  x', 'error: error parsing STDIN: error converting YAML to JSON: yaml: line 2'],
+    ['kind: Pod\nx: [', 'error: error parsing STDIN: error converting YAML to JSON: yaml: line 2'],
     [
       { apiVersion: 'example.com/v1', kind: 'Nothing', metadata: { name: 'a' } },
       'no matches for kind "Nothing" in version "example.com/v1"',

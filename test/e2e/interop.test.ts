@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import {
   AppsV1Api,
   CoreV1Api,
@@ -79,12 +80,13 @@ t.test(
           done();
         },
       });
+      // Cutting a stream short on purpose is an error to it.
+      stream.on('error', () => {});
       return { stream, text: () => chunks.join('') };
     };
     const log = collect();
-    const following = await new Log(config).log(namespace, name, 'main', log.stream, { follow: true });
+    await new Log(config).log(namespace, name, 'main', log.stream, { follow: true });
     await waitUntil('the followed log', () => log.text() === 'started\n');
-    following.abort();
     const output = collect();
     const status = await new Promise<V1Status>((resolve, reject) => {
       new Exec(config)
@@ -104,7 +106,10 @@ t.test(
     t.equal(output.text(), 'out\n');
     t.match(status, { status: 'Failure', reason: 'NonZeroExitCode' });
     await t.rejects(core.readNamespacedPod({ name: 'nothing', namespace }), { code: 404 });
+    const ended = finished(log.stream);
     await apps.deleteNamespacedDeployment({ name: 'library', namespace });
+    await ended;
+    t.pass('the followed log ends with its container');
   },
 );
 
