@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import Docker from 'dockerode';
 import t from 'tap';
+import { busyboxImage, makeBusyboxImage } from '../../test/lib/images.ts';
 import { ensureSandboxImage, pauseImage, pauseImageArchive } from './pause-image.ts';
 import { pauseProgram } from './pause-program.ts';
 
@@ -31,6 +32,7 @@ t.test('a configured image that is there is used, one that is not is made up for
 
 t.test('the sandbox reaps orphans and stops at once on SIGTERM', async (t) => {
   const Image = await ensureSandboxImage(docker);
+  await makeBusyboxImage();
   const sandbox = await docker.createContainer({ Image, HostConfig: { NetworkMode: 'none' } });
   t.teardown(() => sandbox.remove({ force: true }));
   await sandbox.start();
@@ -41,7 +43,7 @@ t.test('the sandbox reaps orphans and stops at once on SIGTERM', async (t) => {
     ps -o pid,ppid,stat,comm
     exit 1`;
   const guest = await docker.createContainer({
-    Image: 'busybox:1.36',
+    Image: busyboxImage,
     Cmd: ['sh', '-c', script],
     HostConfig: { NetworkMode: 'none', PidMode: `container:${sandbox.id}` },
   });

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { pack } from 'tar-stream';
-import { runProgram } from './program.ts';
+import { buffer } from 'node:stream/consumers';
+import { type Pack, pack } from 'tar-stream';
 
 /** Prefix of all images that tests make, so that they can be told from a user's. */
 export const imagePrefix = 'nekalakube-test';
@@ -36,32 +37,56 @@ const applets = [
   'mkdir',
 ];
 
-/** Makes an image that holds nothing but Debian's static busybox. Tags of the same content share it. */
-export async function makeBusyboxImage(tag = busyboxImage): Promise<void> {
+const epoch = new Date(0);
+
+/** The file system: Debian's static busybox, a link an applet, and a few empty directories. */
+async function busyboxLayer(): Promise<Buffer> {
   const archive = pack();
-  const busybox = readFileSync('/usr/bin/busybox');
-  archive.entry({ name: 'bin/busybox', mode: 0o755, mtime: new Date(0) }, busybox);
+  archive.entry({ name: 'bin/busybox', mode: 0o755, mtime: epoch }, readFileSync('/usr/bin/busybox'));
   for (const name of applets)
-    archive.entry({ name: `bin/${name}`, type: 'symlink', linkname: 'busybox', mtime: new Date(0) });
+    archive.entry({ name: `bin/${name}`, type: 'symlink', linkname: 'busybox', mtime: epoch });
   for (const name of ['etc', 'tmp', 'www', 'var'])
-    archive.entry({ name, type: 'directory', mode: name === 'tmp' ? 0o1777 : 0o755, mtime: new Date(0) });
-  archive.entry({ name: 'etc/passwd' }, 'root:x:0:0:root:/:/bin/sh\n');
+    archive.entry({ name, type: 'directory', mode: name === 'tmp' ? 0o1777 : 0o755, mtime: epoch });
+  archive.entry({ name: 'etc/passwd', mtime: epoch }, 'root:x:0:0:root:/:/bin/sh\n');
+  return finished(archive);
+}
+
+function finished(archive: Pack): Promise<Buffer> {
   archive.finalize();
-  const load = spawn('docker', ['import', '--change', 'ENV PATH=/bin', '--change', 'CMD ["sh"]', '-', tag], {
-    stdio: ['pipe', 'ignore', 'pipe'],
+  return buffer(archive);
+}
+
+const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+
+/**
+ * Makes an image of busybox under a tag. The same content has the same image id however often it is made, so
+ * tests may make it side by side and leave no untagged image behind.
+ */
+export async function makeBusyboxImage(tag = busyboxImage): Promise<void> {
+  const layer = await busyboxLayer();
+  const config = JSON.stringify({
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    os: 'linux',
+    created: epoch.toISOString(),
+    config: { Env: ['PATH=/bin'], Cmd: ['sh'] },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
+    history: [{ created: epoch.toISOString(), created_by: imagePrefix }],
   });
+  const configName = `${sha256(config)}.json`;
+  const archive = pack();
+  archive.entry({ name: 'layer.tar' }, layer);
+  archive.entry({ name: configName }, config);
+  archive.entry(
+    { name: 'manifest.json' },
+    JSON.stringify([{ Config: configName, RepoTags: [tag], Layers: ['layer.tar'] }]),
+  );
+  const bytes = await finished(archive);
+  const load = spawn('docker', ['load', '--quiet'], { stdio: ['pipe', 'ignore', 'pipe'] });
   let complaint = '';
   load.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint += text;
   });
-  archive.pipe(load.stdin);
+  load.stdin.end(bytes);
   const code = await new Promise<number>((resolve) => load.once('close', (status) => resolve(status ?? 1)));
-  if (code !== 0) throw new Error(`docker import ${tag}: ${complaint}`);
-}
-
-/** Removes every image that a test made. */
-export async function removeTestImages(): Promise<void> {
-  const list = await runProgram('docker', ['images', '--quiet', '--filter', `reference=${imagePrefix}/*`]);
-  const ids = [...new Set(list.stdout.split('\n').filter(Boolean))];
-  if (ids.length) await runProgram('docker', ['rmi', '--force', ...ids]);
+  if (code !== 0) throw new Error(`docker load ${tag}: ${complaint}`);
 }

@@ -6,6 +6,7 @@ import Docker, { type ContainerCreateOptions } from 'dockerode';
 import type { Test } from 'tap';
 import WebSocket from 'ws';
 import type { Pod } from '../../../api/types/core-v1.ts';
+import { busyboxImage, makeBusyboxImage } from '../../../test/lib/images.ts';
 import { DockerRuntime } from '../../runtime/docker-runtime.ts';
 import type { PodLookup, RuntimeContainer, RuntimeSandbox } from '../../runtime/types.ts';
 import { serveKubelet } from '../kubelet-server.ts';
@@ -22,6 +23,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
  * real, and all of it is gone after the test.
  */
 export async function testServer(t: Test) {
+  await makeBusyboxImage();
   const authority = await testAuthority();
   const client = await authority.issue('CN=kube-apiserver-kubelet-client,O=kubeadm:cluster-admins');
   const containers: RuntimeContainer[] = [];
@@ -68,7 +70,7 @@ export async function testServer(t: Test) {
   /** Starts a container of the pod; it becomes the newest of its name. */
   async function run(script: string, options: ContainerCreateOptions = {}, name = 'main') {
     const container = await docker.createContainer({
-      Image: 'busybox:1.36',
+      Image: busyboxImage,
       Cmd: ['sh', '-c', script],
       ...options,
       HostConfig: { NetworkMode: 'none', ...options.HostConfig },
@@ -80,7 +82,7 @@ export async function testServer(t: Test) {
       name,
       attempt: 0,
       state: 'running',
-      image: 'busybox:1.36',
+      image: busyboxImage,
       imageID: '',
       hash: '',
       sandboxID: '',
