@@ -223,7 +223,7 @@ export function applyConfiguration(request: ApplyRequest): KubeObject {
   const changed = withoutServerFields(difference.added.union(difference.modified), ignored);
   const rest = yieldFields(others, changed, difference.removed, force);
   const unchanged = changed.isEmpty && difference.removed.isEmpty;
-  if (live && unchanged && self?.fields.equals(fields)) return live;
+  if (live && unchanged && (self?.fields ?? FieldSet.empty).equals(fields)) return live;
   const entry: Manager = { manager, operation: 'Apply', apiVersion, subresource, time: now, fields };
   return { ...after, metadata: { ...after.metadata, managedFields: write([entry, ...rest]) } };
 }
