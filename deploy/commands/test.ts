@@ -20,6 +20,8 @@ const testPackages: Record<string, string> = {
   etcdctl: 'etcd-client',
   'docker-registry': 'docker-registry',
   curl: 'curl',
+  ps: 'procps',
+  script: 'bsdutils',
 };
 
 /** Repository prefix of the images that tests make. */
