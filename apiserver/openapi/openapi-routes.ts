@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { embedded, message, string } from '../../api/etcd/codec.ts';
 import { definitions } from '../../api/schema/kubernetes.ts';
 import type { KindRegistry } from '../registry/kind-registry.ts';
 import { type Answer, json } from '../rest/answer.ts';
@@ -18,6 +19,26 @@ const takesJson = (accept: string | undefined): boolean =>
         !/protobuf/.test(clause),
     );
 
+const protobufType = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+const Info = message({ title: string(1), version: string(2) });
+const Members = message({});
+const ProtobufDocument = message({
+  swagger: string(1),
+  info: embedded(2, () => Info),
+  paths: embedded(8, () => Members),
+  definitions: embedded(9, () => Members),
+});
+/**
+ * What kubectl gets when it insists on OpenAPI v2 in protobuf: it does so only for kinds that v3 does not have, to
+ * find that they are unknown here too.
+ */
+const emptyDocument = {
+  swagger: '2.0',
+  info: { title: 'Kubernetes', version: 'v1.34.0' },
+  paths: {},
+  definitions: {},
+};
+
 const hashOf = (text: string): string => createHash('sha512').update(text).digest('hex').toUpperCase();
 
 /** `/openapi/v2` and `/openapi/v3`. Documents are built when asked for; only their hashes are kept. */
@@ -33,6 +54,8 @@ export class OpenAPIRoutes {
   handle(path: string, query: URLSearchParams, accept: string | undefined): Answer | undefined {
     const parts = path.split('/').filter(Boolean);
     if (parts[0] !== 'openapi') return undefined;
+    if (parts[1] === 'v2' && parts.length === 2 && accept?.includes(protobufType) && !takesJson(accept))
+      return { code: 200, contentType: protobufType, body: ProtobufDocument.encode(emptyDocument) };
     if (!takesJson(accept)) throw notAcceptable(types);
     if (parts[1] === 'v2' && parts.length === 2) {
       const kinds = this.#registry.declared();

@@ -99,14 +99,22 @@ class WatchStream implements CacheWatcher {
     this.end();
   }
 
-  end(flushed?: () => void): void {
-    if (this.#over) {
-      flushed?.();
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#response.end();
+  }
+
+  /** Ends the stream and its connection; `closed` is called when the client has taken all of it and hung up too. */
+  hangUp(closed: () => void): void {
+    const { socket } = this.#response;
+    if (this.#over || !socket) {
+      closed();
       return;
     }
     this.#over = true;
-    this.#response.once('close', () => flushed?.());
-    this.#response.end(flushed);
+    socket.once('close', closed);
+    this.#response.end(() => socket.end());
   }
 
   #selects(entry: CacheEntry): boolean {
@@ -181,7 +189,7 @@ export class WatchServer {
   /** Ends all watches, as clients expect of a server that goes away; resolves when they have been told. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    const told = [...this.#open].map((stream) => new Promise<void>((resolve) => stream.end(resolve)));
+    const told = [...this.#open].map((stream) => new Promise<void>((resolve) => stream.hangUp(resolve)));
     const patience = new AbortController();
     await Promise.race([
       Promise.all(told),

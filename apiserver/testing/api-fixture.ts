@@ -179,9 +179,9 @@ export async function startApiFixture(extra: readonly string[] = []): Promise<Ap
       fixture.store = store;
     },
     async stop() {
-      for (const agent of agents.values()) (await agent).destroy();
       stopping.abort();
       await stopped;
+      for (const agent of agents.values()) (await agent).destroy();
       await store.stop('SIGKILL');
       rmSync(directory, { recursive: true, force: true });
     },
