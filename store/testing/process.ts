@@ -32,6 +32,9 @@ export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'store-test-'));
 }
 
+/** Spares the many short-lived processes of a test their compilation. */
+const compileCache = join(import.meta.dirname, '../../node_modules/.cache/compile');
+
 /** One running store or etcd on loopback. */
 export class StoreProcess {
   readonly url: string;
@@ -60,7 +63,7 @@ export class StoreProcess {
         : ['etcd', ...common, '--listen-peer-urls=http://127.0.0.1:0', '--log-level=error', ...flags];
     const child = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...env },
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env },
     });
     return new StoreProcess(child, url);
   }
@@ -79,6 +82,10 @@ export class StoreProcess {
     return this.child.pid!;
   }
 
+  get alive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   get log(): string {
     return this.stderr;
   }
@@ -87,8 +94,7 @@ export class StoreProcess {
   async answers(): Promise<void> {
     const deadline = Date.now() + 30_000;
     for (;;) {
-      if (this.child.exitCode !== null || this.child.signalCode !== null)
-        throw new Error(`process ended: ${this.stderr}`);
+      if (!this.alive) throw new Error(`process ended: ${this.stderr}`);
       if (Date.now() > deadline) throw new Error(`process does not answer: ${this.stderr}`);
       try {
         const client = await GrpcClient.connect(this.url);
