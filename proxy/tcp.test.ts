@@ -200,6 +200,24 @@ t.test('a reset goes through in both directions', async (t) => {
   t.equal(await seen.promise, 'ECONNRESET');
 });
 
+t.test('an endpoint does not keep the connection of a client that is gone', async (t) => {
+  const closed: Promise<unknown>[] = [];
+  const talking = await backend(t, (socket) => {
+    closed.push(once(socket, 'close'));
+    const talk = setInterval(() => socket.write('more'), 5);
+    socket.once('close', () => clearInterval(talk));
+  });
+  const { port } = await frontend(t, [talking]);
+  const ended = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  await once(ended, 'data');
+  ended.end(() => ended.destroy());
+  const reset = connect({ port, host: '127.0.0.1' });
+  await once(reset, 'data');
+  reset.resetAndDestroy();
+  await Promise.all(closed);
+  t.equal(closed.length, 2);
+});
+
 t.test('moves large data without loss while one side is slow', async (t) => {
   const size = 32 << 20;
   const source = await backend(t, (socket) => {

@@ -103,7 +103,10 @@ function serve(client: Socket, options: TcpFrontendOptions): void {
     });
   next();
   client.once('close', () => {
-    // Closed without having ended: the endpoint must not wait for the rest.
-    if (backend && !backend.destroyed && !client.readableEnded) backend.resetAndDestroy();
+    if (!backend || backend.destroyed) return;
+    // Closed without having ended: the endpoint must not take what it got for all. Closed after its end: what the
+    // endpoint still says has no reader.
+    if (client.readableEnded) backend.destroySoon();
+    else backend.resetAndDestroy();
   });
 }
