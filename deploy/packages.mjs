@@ -84,8 +84,12 @@ else {
   try {
     result = spawnSync(
       'npm',
+      // Not `npm ci`: that refuses a lock in which a registry lacks the optional package of some other platform,
+      // and it would first take the packages away under a cluster that runs from this clone. This one, too,
+      // installs exactly what the lock says, checks its digests, and leaves the lock as it is.
       [
-        'ci',
+        'install',
+        '--no-save',
         '--no-audit',
         '--no-fund',
         '--loglevel=error',
