@@ -33,6 +33,9 @@ export interface ControllerDeclaration {
   setUp(context: ControllerContext): Controller | undefined;
 }
 
+/** A refused object may be named by a message for each of its items: this much of it tells enough. */
+const longestLogged = 1024;
+
 /** Conflicts in a row after which it is not the informer's lag any more. */
 const toleratedLags = 8;
 
@@ -72,7 +75,7 @@ export class QueueController implements Controller {
   }
 
   #retry(key: string, error: Error): void {
-    const fields = { key, err: error.message, requeues: this.queue.requeues(key) };
+    const fields = { key, err: error.message.slice(0, longestLogged), requeues: this.queue.requeues(key) };
     // The informer lags behind a write or a deletion: everyday, and soon over.
     const lagging = (isConflict(error) || isNotFound(error)) && this.queue.requeues(key) < toleratedLags;
     if (lagging) this.#options.log.debug(fields, 'acted on an old copy, trying again');

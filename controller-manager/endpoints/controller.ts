@@ -18,6 +18,8 @@ class EndpointsController extends QueueController {
   readonly #services: Informer<Service>;
   readonly #pods: Informer<Pod>;
   readonly #endpoints: Informer<Endpoints>;
+  /** Services that were seen to go: their Endpoints go with them, whoever wrote those. */
+  readonly #gone = new Set<string>();
 
   constructor(context: ControllerContext) {
     super({ sync: (key) => this.#sync(key), log: context.log });
@@ -28,6 +30,7 @@ class EndpointsController extends QueueController {
     this.#pods = context.informers.informer(podResource);
     this.#endpoints = context.informers.informer(endpointsResource);
     followServicePods({ services: this.#services, pods: this.#pods, enqueue: (key) => this.queue.add(key) });
+    this.#services.on({ delete: (service) => this.#gone.add(keyOf(service)) });
     const follow = (item: Endpoints) => {
       if (isManaged(item)) this.queue.add(keyOf(item));
     };
@@ -38,10 +41,12 @@ class EndpointsController extends QueueController {
     const service = this.#services.get(key);
     const present = this.#endpoints.get(key);
     if (!service) {
-      // Its service is gone, perhaps while nobody was watching. Others' Endpoints are theirs.
-      if (present && isManaged(present)) await this.#delete(present);
+      // Its service may have gone while nobody was watching: then only what was written here is known to be left over.
+      if (present && (isManaged(present) || this.#gone.has(key))) await this.#delete(present);
+      this.#gone.delete(key);
       return;
     }
+    this.#gone.delete(key);
     if (!hasEndpoints(service)) return;
     const wanted = planEndpoints({
       service,

@@ -14,6 +14,12 @@ const partial = ['PartialObjectMetadataList', 'PartialObjectMetadata']
 /** Milliseconds between looks at what the server serves. */
 const discoveryPeriod = 30_000;
 
+/**
+ * Milliseconds to wait for all first lists. A resource that cannot be listed must not stop the collection of all
+ * others: nothing is deleted without a live look at its owners.
+ */
+const longestSync = 30_000;
+
 /** Own nothing and are many: they expire by themselves. */
 const ignored = new Set(['events', 'events.k8s.io']);
 
@@ -86,7 +92,14 @@ export class Monitors {
         await delay(wait, undefined, { signal }).catch(() => undefined);
       }
     }
-    await Promise.all([...this.#own.values()].map(({ synced }) => synced));
+    const all = Promise.all([...this.#own.values()].map(({ synced }) => synced));
+    const patience = new AbortController();
+    const late = delay(longestSync, true, { signal: AbortSignal.any([signal, patience.signal]) }).catch(
+      () => false,
+    );
+    if ((await Promise.race([all.then(() => false), late])) === true)
+      this.#log.warn({}, 'some resources cannot be listed, collecting without them');
+    patience.abort();
   }
 
   /** Looks again and again at what is served, until `signal` aborts. */

@@ -6,7 +6,7 @@ import type { Informer } from '../../client/informer.ts';
 import { isConflict, isNotFound } from '../../client/status-error.ts';
 import { type ControllerContext, type ControllerDeclaration, QueueController } from '../common/context.ts';
 import { deleteContent } from './content.ts';
-import { isEmpty, planConditions } from './plan.ts';
+import { type ContentReport, isEmpty, planConditions } from './plan.ts';
 
 /** The finalizer in `spec.finalizers` that stands for this controller's work. */
 const finalizer = 'kubernetes';
@@ -19,8 +19,8 @@ class NamespaceController extends QueueController {
   readonly #client: ApiClient;
   readonly #now: () => number;
   readonly #namespaces: Informer<Namespace>;
-  /** Passes so far, by namespace uid. */
-  readonly #passes = new Map<string, number>();
+  /** By namespace uid: what the last pass left, and how many passes in a row have left the same. */
+  readonly #passes = new Map<string, { left: string; count: number }>();
 
   constructor(context: ControllerContext) {
     super({ sync: (key) => this.#sync(key), workers: 10, log: context.log });
@@ -72,14 +72,21 @@ class NamespaceController extends QueueController {
       await this.#finalize(namespace);
       return;
     }
-    const uid = namespace.metadata?.uid ?? '';
-    const pass = this.#passes.get(uid) ?? 0;
-    this.#passes.set(uid, pass + 1);
-    this.queue.addAfter(name, Math.min(recheck.first * 2 ** pass, recheck.longest));
+    this.queue.addAfter(name, this.#patience(namespace, report));
     const conditions = planConditions(namespace, report, this.#now());
     if (conditions === namespace.status?.conditions) return;
     const status = { ...namespace.status, conditions };
     await this.#client.update(namespaces, { ...namespace, status }, { subresource: 'status' });
+  }
+
+  /** Milliseconds until the next pass: short as long as things move. */
+  #patience(namespace: Namespace, report: ContentReport): number {
+    const uid = namespace.metadata?.uid ?? '';
+    const left = JSON.stringify([[...report.remaining], report.deletionFailures, report.discoveryFailures]);
+    const before = this.#passes.get(uid);
+    const count = before?.left === left ? before.count + 1 : 0;
+    this.#passes.set(uid, { left, count });
+    return Math.min(recheck.first * 2 ** count, recheck.longest);
   }
 
   async #finalize(namespace: Namespace): Promise<void> {

@@ -1,3 +1,4 @@
+import { formatIPv4 } from '../../api/net.ts';
 import { keyOf } from '../../api/object.ts';
 import { pods } from '../../api/resources.ts';
 import type { Pod } from '../../api/types/core-v1.ts';
@@ -62,7 +63,7 @@ export class FakeKubelet {
     const ready = fate === 'ready' ? 'True' : 'False';
     const before = pod.status?.conditions?.find((condition) => condition.type === 'Ready');
     if (pod.status?.phase === phase && before?.status === ready) return;
-    const podIP = pod.status?.podIP ?? `10.244.0.${++this.#addresses}`;
+    const podIP = pod.status?.podIP ?? formatIPv4(0x0af40000 + ++this.#addresses);
     const conditions = [
       ...(pod.status?.conditions ?? []).filter((condition) => condition.type !== 'Ready'),
       { type: 'Ready', status: ready, lastTransitionTime: timestamp(Date.now()) },
