@@ -17,16 +17,19 @@ import { ensureSystemObjects } from './bootstrap.ts';
 import { advertisedAddress, cidrFlag, portRangeFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import { kinds } from './kinds/index.ts';
+import { RequestMetrics } from './metrics/request-metrics.ts';
 import { Kubelets } from './proxy/kubelet-target.ts';
 import { podLog } from './proxy/pod-log.ts';
 import { streamingSubresources, UpgradeHandler } from './proxy/upgrade-handler.ts';
 import { KindRegistry } from './registry/kind-registry.ts';
 import { ObjectWriter } from './registry/object-writer.ts';
 import { ApiRoutes } from './rest/api-routes.ts';
+import { InFlightLimits } from './rest/in-flight-limits.ts';
 import { NonResourceRoutes } from './rest/path-routes.ts';
 import { WatchServer } from './rest/watch-handler.ts';
 import { reviewKinds } from './reviews/reviews.ts';
 import { buildServer } from './server.ts';
+import { Compactor } from './storage/compactor.ts';
 import { EtcdClient } from './storage/etcd-client.ts';
 import { Storage } from './storage/storage.ts';
 import { binding } from './subresources/binding.ts';
@@ -125,11 +128,17 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
   registry.declareVirtual(virtual);
   const resources = new ApiRoutes({ storage, registry, writer, watches, subresources, virtual });
   const address = flags['advertise-address'] ?? advertisedAddress(flags['bind-address']);
+  const metrics = new RequestMetrics(registry);
+  const limits = new InFlightLimits(
+    { reading: flags['max-requests-inflight'], writing: flags['max-mutating-requests-inflight'] },
+    () => metrics.reject(),
+  );
   let bootstrapped = false;
   const paths = new NonResourceRoutes({
     registry,
     subresources,
     tokens,
+    metrics: () => metrics.render({ inFlight: limits.current, storeRevision: storage.revision }),
     version: {
       ...version,
       gitCommit: '',
@@ -164,6 +173,8 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
     authorizer,
     resources,
     paths,
+    limits,
+    observe: (info, code, seconds) => metrics.observe(info, code, seconds),
     log,
   });
   const upgrades = new UpgradeHandler({ authenticator, authorizer, storage, registry, kubelets, log });
@@ -191,6 +202,10 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
       );
     }
   })();
+  const compaction = keepCompacting(new Compactor(client), flags['etcd-compaction-interval'], {
+    log,
+    signal,
+  });
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
@@ -201,5 +216,21 @@ export async function startApiServer(flags: Flags, context: ApiServerContext): P
   storage.stop();
   client.close();
   kubelets.close();
-  await upkeep;
+  await Promise.all([upkeep, compaction]);
+}
+
+async function keepCompacting(
+  compactor: Compactor,
+  interval: number,
+  { log, signal }: Pick<ApiServerContext, 'log' | 'signal'>,
+): Promise<void> {
+  while (interval > 0 && !signal.aborted) {
+    await delay(interval, undefined, { signal, ref: false }).catch(() => {});
+    if (signal.aborted) return;
+    try {
+      await compactor.compact();
+    } catch (error) {
+      log.warn({ err: error }, 'the store could not be compacted');
+    }
+  }
 }

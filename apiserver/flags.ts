@@ -7,6 +7,21 @@ export const flags = {
   'etcd-certfile': { type: 'string', help: 'client certificate towards the store' },
   'etcd-keyfile': { type: 'string', help: 'key of the client certificate towards the store' },
   'etcd-prefix': { type: 'string', default: '/registry', help: 'prefix of all keys in the store' },
+  'etcd-compaction-interval': {
+    type: 'duration',
+    default: '5m',
+    help: 'how long the store remembers revisions; 0 leaves compaction to others',
+  },
+  'max-requests-inflight': {
+    type: 'number',
+    default: 400,
+    help: 'reads that are answered at once; 0 for no limit',
+  },
+  'max-mutating-requests-inflight': {
+    type: 'number',
+    default: 200,
+    help: 'writes that are answered at once; 0 for no limit',
+  },
   'bind-address': { type: 'string', default: '0.0.0.0', help: 'address to listen on' },
   'secure-port': { type: 'number', default: 6443, help: 'port to listen on' },
   'advertise-address': {

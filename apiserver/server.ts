@@ -10,6 +10,7 @@ import type { Answer } from './rest/answer.ts';
 import { json } from './rest/answer.ts';
 import { ApiError, badRequest, tooLarge, unauthorized } from './rest/api-error.ts';
 import { type ApiRoutes, asApiError } from './rest/api-routes.ts';
+import type { InFlightLimits } from './rest/in-flight-limits.ts';
 import type { User } from './rest/request-context.ts';
 import { parseRequest, type RequestInfo } from './rest/request-info.ts';
 
@@ -37,7 +38,8 @@ export interface ApiServerOptions {
   resources: ApiRoutes;
   paths: PathRoutes;
   log: Logger;
-  observe?(info: RequestInfo, code: number, seconds: number): void;
+  limits: InFlightLimits;
+  observe(info: RequestInfo, code: number, seconds: number): void;
 }
 
 const empty = Buffer.alloc(0);
@@ -121,7 +123,7 @@ async function handle(
     const retryAfter = failure.status.details?.retryAfterSeconds;
     if (retryAfter) reply.header('retry-after', retryAfter);
   }
-  if (info) options.observe?.(info, answer.code, (performance.now() - began) / 1000);
+  if (info) options.observe(info, answer.code, (performance.now() - began) / 1000);
   return send(reply, answer, warnings);
 }
 
@@ -139,6 +141,22 @@ async function route(
   const sender = await options.authenticator.authenticate(request.raw);
   if (!sender) throw unauthorized();
   const user = effectiveUser(sender, request.raw.headers, options.authorizer);
+  const release = options.limits.enter(info);
+  try {
+    return await perform(options, info, request, reply, warnings, user);
+  } finally {
+    release();
+  }
+}
+
+async function perform(
+  options: ApiServerOptions,
+  info: RequestInfo,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  warnings: string[],
+  user: User,
+): Promise<Answer | undefined> {
   options.authorizer.authorize(user, info);
   if (!info.isResource) {
     const answer = await options.paths.handle(info, request.raw);

@@ -20,6 +20,7 @@ export interface PathRoutesOptions {
   /** `host:port` under which clients reach this server. */
   address: string;
   version: object;
+  metrics(): string;
   tokens: { jwks(): object; discovery(address: string): object };
   /** Named conditions; a text says what is wrong. */
   checks: readonly { name: string; check(): string | undefined; readinessOnly?: boolean }[];
@@ -67,6 +68,11 @@ export class NonResourceRoutes implements PathRoutes {
     if (root === 'apis' && parts.length === 1)
       return this.#aggregated(request, false) ?? json(200, groupList(registry));
     if (root === 'openapi') return this.#openapi.handle(info.path, info.query, request.headers.accept);
+    if (info.path === '/metrics')
+      return {
+        ...text(200, this.#options.metrics()),
+        contentType: 'text/plain; version=0.0.4; charset=utf-8',
+      };
     if (info.path === '/openid/v1/jwks')
       return { ...json(200, this.#options.tokens.jwks()), contentType: 'application/jwk-set+json' };
     if (info.path === '/.well-known/openid-configuration')

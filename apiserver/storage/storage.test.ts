@@ -3,6 +3,7 @@ import { test } from 'tap';
 import type { ConfigMap } from '../../api/types/core-v1.ts';
 import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
 import { waitUntil } from '../../test/lib/wait-until.ts';
+import { Compactor } from './compactor.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
 import type { ResourceCache } from './resource-cache.ts';
@@ -194,6 +195,20 @@ test('keys of others in the same store do not hold reads up', async (t) => {
   const { header } = await client.txn({ success: [foreign] });
   await storage.consistent();
   t.ok(storage.revision >= header!.revision);
+  close();
+});
+
+test('of several servers one compacts, and only what is older than a round', async (t) => {
+  const { storage, client, close } = open();
+  const compactors = [new Compactor(client), new Compactor(client)];
+  const round = () => Promise.all(compactors.map((compactor) => compactor.compact()));
+  const old = await storage.create('configmaps', 'compact/a', configMap('a'));
+  await round();
+  const recent = await storage.create('configmaps', 'compact/b', configMap('b'));
+  await round();
+  await round();
+  await t.rejects(storage.listAt('configmaps', 'compact/', old!.revision - 1), EtcdError);
+  t.ok(await storage.listAt('configmaps', 'compact/', recent!.revision + 2));
   close();
 });
 
