@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { FlagValues } from '../api/flags.ts';
 import { nodes, pods, services as serviceResource } from '../api/resources.ts';
-import type { Node, NodeStatus, Pod } from '../api/types/core-v1.ts';
+import type { Node, Pod } from '../api/types/core-v1.ts';
 import { ApiClient } from '../client/api-client.ts';
 import type { ComponentContext } from '../client/component.ts';
 import { EventRecorder } from '../client/event-recorder.ts';
@@ -15,24 +15,24 @@ import { DockerImageManager } from './images/docker-image-manager.ts';
 import { ImageCollector } from './images/image-collector.ts';
 import { DockerPodNetwork } from './network/docker-pod-network.ts';
 import { admitPod } from './node/admission.ts';
+import { type EvictionCandidate, Evictor } from './node/eviction.ts';
+import { NetworkKeeper } from './node/network-keeper.ts';
 import { NodeAgent } from './node/node-agent.ts';
-import { readCapacity, readHeadroom, readSystemInfo } from './node/node-facts.ts';
-import { allocatableOf, buildNodeStatus, pressureOf } from './node/node-status.ts';
+import { readCapacity } from './node/node-facts.ts';
+import { NodeObserver } from './node/node-observer.ts';
+import { allocatableOf } from './node/node-status.ts';
 import { PodManager } from './pods/pod-manager.ts';
 import type { PodServices } from './pods/pod-services.ts';
 import { connectDocker } from './runtime/docker-client.ts';
 import { DockerRuntime } from './runtime/docker-runtime.ts';
 import { serveKubelet } from './server/kubelet-server.ts';
+import { readUsage, type UsageParts } from './server/reports/usage.ts';
 import { createReports } from './server/reports.ts';
 import { readSettings } from './settings.ts';
 import { StatusManager } from './status/status-manager.ts';
 import { ObjectCache } from './volumes/object-cache.ts';
 import { TokenCache } from './volumes/token-cache.ts';
 
-/** Milliseconds for which the list of images is taken as it was. */
-const imagesKeptFor = 60_000;
-/** Milliseconds between repairs of the pod network, whose rules others may have flushed. */
-const networkCheckEvery = 60_000;
 /** Milliseconds between looks whether images fill the disk. */
 const imageCollectionEvery = 300_000;
 
@@ -100,8 +100,6 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
     ...(values['pod-infra-container-image'] && { sandboxImage: values['pod-infra-container-image'] }),
   });
 
-  let networkProblem: string | undefined = 'no podCIDR is assigned to the node yet';
-  let runtimeProblem: string | undefined;
   const services: PodServices = {
     runtime,
     images,
@@ -123,10 +121,7 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
       await serviceInformer.synced;
       return serviceInformer.values();
     },
-    networkProblem: () =>
-      networkProblem === undefined
-        ? undefined
-        : `network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${networkProblem}`,
+    networkProblem: () => keeper.problem && `network is not ready: ${keeper.problem}`,
     now: Date.now,
   };
   const ownNode = () => nodeInformer.get(nodeName);
@@ -140,80 +135,56 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
     },
   });
 
-  let knownImages: { at: number; list: { names: string[]; sizeBytes: number }[] } = { at: 0, list: [] };
-  let dockerVersion = '';
-  async function nodeStatus(old: NodeStatus | undefined): Promise<NodeStatus> {
-    try {
-      dockerVersion = (await runtime.version()).version;
-      runtimeProblem = undefined;
-      const now = Date.now();
-      if (now - knownImages.at > imagesKeptFor) knownImages = { at: now, list: await images.listImages() };
-    } catch (error) {
-      runtimeProblem = (error as Error).message;
-    }
-    const problems = [
-      ...(runtimeProblem ? [`[container runtime is down: ${runtimeProblem}]`] : []),
-      ...(networkProblem
-        ? [
-            `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${networkProblem}`,
-          ]
-        : []),
-    ];
-    return buildNodeStatus({
-      old,
-      nodeIP,
-      hostname: nodeName,
-      port: values.port,
-      capacity,
-      reserved: settings.reserved,
-      systemInfo: await readSystemInfo(dockerVersion),
-      images: knownImages.list,
-      pressure: pressureOf(await readHeadroom(rootDirectory)),
-      problems,
-      now: `${new Date().toISOString().slice(0, 19)}Z`,
-    });
-  }
+  const evictor = new Evictor({
+    candidates: () => memoryUse({ lookup: manager, runtime, rootDirectory }),
+    evict: (pod, failure) => manager.evict(pod, failure),
+  });
+  const observer = new NodeObserver({
+    runtime,
+    images,
+    rootDirectory,
+    nodeName,
+    nodeIP,
+    port: values.port,
+    capacity,
+    reserved: settings.reserved,
+    networkProblem: () => keeper.problem,
+    memoryShort: (availableBytes) =>
+      void evictor
+        .relieve(availableBytes)
+        .catch((error: Error) => log.warn({ err: error.message }, 'no pod could be evicted')),
+  });
   const agent = new NodeAgent({
     client,
     log,
     name: nodeName,
     labels: settings.labels,
     taints: settings.taints,
-    status: nodeStatus,
+    status: (old) => observer.status(old),
     checkEvery: values['node-status-update-frequency'],
   });
 
-  let ensuring: Promise<void> | undefined;
-  /** Brings the pod network to what the node's object says; one at a time. */
-  function ensureNetwork(): Promise<void> {
-    ensuring ??= ensureNetworkOnce().finally(() => {
-      ensuring = undefined;
-    });
-    return ensuring;
-  }
-  async function ensureNetworkOnce(): Promise<void> {
-    const podCIDR = ownNode()?.spec?.podCIDR;
-    if (!podCIDR) return;
-    const before = networkProblem;
-    try {
-      await network.ensurePodNetwork(podCIDR);
-      networkProblem = undefined;
-      for (const error of await network.ensureRoutes(nodeInformer.list()))
-        log.warn({ err: error.message }, 'route to another node not made');
-    } catch (error) {
-      networkProblem = (error as Error).message;
-      log.warn({ err: networkProblem }, 'pod network not ready');
-    }
-    if (before === networkProblem) return;
-    await agent.report();
-    if (networkProblem === undefined) manager.wakeAll();
-  }
-  const networkChanged = (node: Node, old?: Node) => {
-    if (node.metadata?.name === nodeName) agent.observe(node);
-    const routing = ({ spec, status }: Node) => JSON.stringify([spec?.podCIDR, status?.addresses]);
-    if (!old || routing(old) !== routing(node)) void ensureNetwork();
-  };
-  nodeInformer.on({ add: networkChanged, update: networkChanged, delete: () => void ensureNetwork() });
+  const keeper = new NetworkKeeper({
+    network,
+    nodeName,
+    nodes: nodeInformer,
+    log,
+    changed: async () => {
+      await agent.report();
+      manager.wakeAll();
+    },
+  });
+  nodeInformer.on({
+    add: (node) => {
+      if (node.metadata?.name === nodeName) agent.observe(node);
+      keeper.nodeChanged(node);
+    },
+    update: (node, old) => {
+      if (node.metadata?.name === nodeName) agent.observe(node);
+      keeper.nodeChanged(node, old);
+    },
+    delete: (node) => keeper.nodeChanged(node),
+  });
 
   const health =
     values['healthz-port'] > 0
@@ -235,9 +206,8 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
   serviceInformer.start(signal);
   await agent.start(signal);
   await nodeInformer.synced;
-  await ensureNetwork();
+  await keeper.start(signal);
   await whileUnavailable(() => manager.start(signal), context);
-  const repair = setInterval(() => void ensureNetwork(), networkCheckEvery);
   const collectImages = async () => {
     try {
       const { removed, problem } = await collector.collect();
@@ -254,13 +224,21 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  clearInterval(repair);
   clearInterval(collection);
   await manager.stop();
   secrets.close();
   server?.close();
   health?.close();
   client.close();
+}
+
+/** What each pod uses of the node's memory. */
+async function memoryUse(parts: UsageParts): Promise<EvictionCandidate[]> {
+  const { pods } = await readUsage(parts);
+  return pods.map(({ pod, containers }) => ({
+    pod,
+    memoryBytes: containers.reduce((sum, { stats }) => sum + stats.memoryWorkingSetBytes, 0),
+  }));
 }
 
 /** Tries again every second while the container engine does not answer. */

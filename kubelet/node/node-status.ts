@@ -2,8 +2,10 @@ import { findCondition } from '../../api/conditions.ts';
 import type { NodeCondition, NodeStatus, NodeSystemInfo } from '../../api/types/core-v1.ts';
 import type { Headroom, NodeCapacity } from './node-facts.ts';
 
+/** Memory that is kept free, in bytes. */
+export const memoryThreshold = 100 * 2 ** 20;
 /** Hard eviction thresholds of the kubelet. https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/ */
-const thresholds = { memoryBytes: 100 * 2 ** 20, diskPart: 0.1, inodePart: 0.05, pids: 100 };
+const thresholds = { memoryBytes: memoryThreshold, diskPart: 0.1, inodePart: 0.05, pids: 100 };
 
 export interface Pressure {
   memory: boolean;

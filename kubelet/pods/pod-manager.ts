@@ -99,6 +99,17 @@ export class PodManager implements PodLookup {
     for (const worker of this.#workers.values()) worker.wake();
   }
 
+  /** Ends a pod at once as failed; resolves when nothing of it runs. */
+  async evict(pod: Pod, failure: PodFailure): Promise<void> {
+    const { events, log } = this.#options.services;
+    log.warn(
+      { pod: `${pod.metadata?.namespace}/${pod.metadata?.name}`, reason: failure.message },
+      'evicting pod',
+    );
+    events.event(pod, 'Warning', failure.reason, failure.message);
+    await this.#worker(pod)?.evict(failure);
+  }
+
   pods(): Pod[] {
     return [...this.#workers.values()].map(({ pod }) => pod).filter(({ spec }) => spec !== undefined);
   }

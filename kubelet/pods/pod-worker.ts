@@ -6,7 +6,7 @@ import { PodProbes } from '../probes/probe-manager.ts';
 import { type PodRuntimeState, RuntimeUnavailableError } from '../runtime/types.ts';
 import { buildPodStatus, type PodFailure, rejectedPodStatus } from '../status/pod-status.ts';
 import { tokenSources } from '../volumes/projections.ts';
-import { MountFailure, tearDownPod } from '../volumes/volume-manager.ts';
+import { MountFailure, tearDownPod, tearDownVolumes } from '../volumes/volume-manager.ts';
 import { type BackOff, backOffOfAttempt, nextBackOff } from './back-off.ts';
 import { containerHash } from './container-hash.ts';
 import { attemptsOf } from './container-view.ts';
@@ -63,6 +63,7 @@ export class PodWorker {
   #observed: PodRuntimeState;
   #status: PodStatus | undefined;
   #finished = false;
+  #evicted = false;
   #stopSince: number | undefined;
   #grace: number | undefined;
   #awake = false;
@@ -126,11 +127,13 @@ export class PodWorker {
     this.wake();
   }
 
-  /** Ends the pod as failed, for a reason that is not in its containers. */
-  fail(failure: PodFailure): void {
+  /** Ends the pod as failed and at once, for a reason that is not in its containers. Resolves when nothing runs. */
+  async evict(failure: PodFailure): Promise<void> {
     this.#failure ??= failure;
-    this.#action.abort();
+    this.#evicted = true;
+    this.#hurry();
     this.wake();
+    while (!this.#finished && this.#running) await this.#running;
   }
 
   /** Looks at the pod again, soon. */
@@ -186,6 +189,7 @@ export class PodWorker {
     this.#stopSince ??= this.#services.now();
     const own =
       this.#orphan && !spec ? this.#observed.gracePeriod : (spec?.terminationGracePeriodSeconds ?? 30);
+    if (this.#evicted) return { deadline: this.#stopSince };
     const grace = deleted ? (metadata?.deletionGracePeriodSeconds ?? own) : own;
     return { deadline: this.#stopSince + grace * 1000 };
   }
@@ -445,10 +449,14 @@ export class PodWorker {
   ): Promise<number | undefined> {
     const { container, exitedAt } = action;
     const { now, images } = this.#services;
-    if (exitedAt !== undefined)
-      this.#backOff.set(container.name, nextBackOff(this.#backOff.get(container.name), exitedAt, now()));
+    // An attempt that never came to be does not make the next wait longer.
+    const tried = () => {
+      if (exitedAt !== undefined)
+        this.#backOff.set(container.name, nextBackOff(this.#backOff.get(container.name), exitedAt, now()));
+    };
     try {
       await this.#executor.startContainer(this.#pod, action, { sandbox, material, signal });
+      tried();
       this.#waiting.delete(container.name);
     } catch (error) {
       if (signal.aborted) return undefined;
@@ -456,8 +464,10 @@ export class PodWorker {
       this.#waiting.set(container.name, error.waiting);
       this.#pushStatus();
       // A container that the engine could not start exists and has exited: its back-off decides.
-      if (error.waiting.reason === 'RunContainerError' || error.waiting.reason === 'PostStartHookError')
+      if (error.waiting.reason === 'RunContainerError' || error.waiting.reason === 'PostStartHookError') {
+        tried();
         return undefined;
+      }
       return images.retryAt(this.#pod, container) ?? now() + retry.sync;
     }
     return undefined;
@@ -482,7 +492,8 @@ export class PodWorker {
     network.release(this.uid);
     objects.forget(this.uid);
     tokens.forget(this.uid);
-    if (!this.#orphan && this.#pod.metadata?.deletionTimestamp === undefined) return;
+    if (!this.#orphan && this.#pod.metadata?.deletionTimestamp === undefined)
+      return tearDownVolumes(rootDirectory, this.uid);
     if (!this.#orphan) await statuses.flush(this.uid);
     await Promise.all(this.#observed.containers.map(({ id }) => runtime.remove(id)));
     await tearDownPod(rootDirectory, this.uid);

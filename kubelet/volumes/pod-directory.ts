@@ -19,8 +19,12 @@ export class PodDirectory {
     this.path = join(rootDirectory, 'pods', uid);
   }
 
+  get volumes(): string {
+    return join(this.path, 'volumes');
+  }
+
   volume(volume: Volume): string {
-    return join(this.path, 'volumes', pluginOf(volume), volume.name);
+    return join(this.volumes, pluginOf(volume), volume.name);
   }
 
   get etcHosts(): string {

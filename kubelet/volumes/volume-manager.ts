@@ -81,6 +81,13 @@ export async function setUpVolumes(
   return new Map(await Promise.all(set));
 }
 
+/** Removes the volumes of a pod that has ended; its logs and messages stay until it is deleted. */
+export async function tearDownVolumes(rootDirectory: string, uid: string): Promise<void> {
+  const { volumes } = new PodDirectory(rootDirectory, uid);
+  await unmountBelow(volumes);
+  await rm(volumes, { recursive: true, force: true });
+}
+
 /** Removes everything that a pod has on the node, with its mounts. */
 export async function tearDownPod(rootDirectory: string, uid: string): Promise<void> {
   const { path } = new PodDirectory(rootDirectory, uid);
