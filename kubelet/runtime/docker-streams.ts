@@ -46,6 +46,17 @@ export async function openLogs(docker: Docker, id: string, options: LogOptions):
   );
 }
 
+/** The process of a command that was started; undefined if it never comes to be. */
+async function processOf(exec: Docker.Exec): Promise<number | undefined> {
+  for (let attempt = 0; attempt < longestStartPolls; attempt++) {
+    const { Pid, ExitCode } = await engine(() => exec.inspect());
+    if (Pid > 0) return Pid;
+    if (ExitCode !== null) return undefined;
+    await delay(startPollMs);
+  }
+  return undefined;
+}
+
 /** Starts a command in a running container with its streams attached. */
 export async function openExec(docker: Docker, id: string, options: ExecOptions): Promise<StreamSession> {
   const tty = options.tty ?? false;
@@ -59,6 +70,8 @@ export async function openExec(docker: Docker, id: string, options: ExecOptions)
     }),
   );
   const stream = await engine(() => exec.start({ hijack: true, stdin: options.stdin ?? false, Tty: tty }));
+  // Asked at once: when a connection breaks, the engine forgets a command that goes on running.
+  const started = processOf(exec).catch(() => undefined);
   return {
     stream,
     tty,
@@ -68,11 +81,8 @@ export async function openExec(docker: Docker, id: string, options: ExecOptions)
       return Running ? undefined : (ExitCode ?? undefined);
     },
     terminate: async () => {
-      for (let attempt = 0; attempt < longestStartPolls; attempt++) {
-        const { Running, Pid } = await engine(() => exec.inspect());
-        if (Pid > 0) return Running ? killProcessGroup(Pid, id) : undefined;
-        await delay(startPollMs);
-      }
+      const pid = await started;
+      if (pid) await killProcessGroup(pid, id);
     },
   };
 }
@@ -98,7 +108,7 @@ export async function openAttach(
   };
 }
 
-/** Runs a command to its end; aborting lets go of it (Docker cannot kill an exec) and rejects. */
+/** Runs a command to its end; aborting kills it and rejects without waiting for that. */
 export async function runExec(
   docker: Docker,
   id: string,
@@ -106,7 +116,11 @@ export async function runExec(
   signal: AbortSignal,
 ): Promise<ExecResult> {
   const session = await openExec(docker, id, { command });
-  const abort = () => session.stream.destroy();
+  const abort = () => {
+    session.stream.destroy();
+    // A container that is gone meanwhile has ended its commands itself.
+    session.terminate().catch(() => undefined);
+  };
   signal.addEventListener('abort', abort, { once: true });
   try {
     const kept: Buffer[] = [];
@@ -116,7 +130,8 @@ export async function runExec(
       kept.push(chunk.subarray(0, longestOutput - length));
       length += chunk.length;
     });
-    if (!signal.aborted) for await (const chunk of session.stream) decoder.push(chunk as Buffer);
+    if (signal.aborted) abort();
+    else for await (const chunk of session.stream) decoder.push(chunk as Buffer);
     signal.throwIfAborted();
     const exitCode = await session.exitCode();
     return { exitCode: exitCode ?? 0, output: Buffer.concat(kept).toString('utf8') };

@@ -15,7 +15,7 @@ async function setUp(t: Test, onStream: (stream: SpdyStream) => void) {
   const accepted = once(server, 'connection');
   const client = new SpdyTestClient(connect(port, '127.0.0.1'));
   const [socket] = (await accepted) as [Socket];
-  const connection = new SpdyConnection(socket, onStream);
+  const connection = new SpdyConnection(socket, onStream, { pingWhileBlockedMs: 20 });
   t.teardown(() => {
     client.socket.destroy();
     socket.destroy();
@@ -65,11 +65,11 @@ t.test('a stream that is not read holds the sender back', async (t) => {
   await client.open(1, { streamType: 'data' });
   const stream = await opened.promise;
   const chunk = Buffer.alloc(1_000_000);
-  for (let i = 0; i < 64; i++) client.data(1, chunk, i === 63);
+  for (let i = 0; i < 32; i++) client.data(1, chunk, i === 31);
   await once(stream, 'readable');
-  t.ok(client.socket.writableLength > 32_000_000, 'most of 64 MB waits at the sender');
+  t.ok(client.socket.writableLength > 16_000_000, 'most of 32 MB waits at the sender');
   t.ok(stream.readableLength < 1_000_000);
-  t.equal((await buffer(stream)).length, 64_000_000);
+  t.equal((await buffer(stream)).length, 32_000_000);
 });
 
 t.test('pings are answered, resets end a stream, and the rest goes on', async (t) => {
@@ -113,6 +113,19 @@ t.test('the peer going away ends streams and connection; so does closing', async
   await two.client.control(controlType.goAway);
   await ended;
   t.ok(two.connection.closed.aborted);
+});
+
+t.test('the peer going away is noticed while a stream is not read', async (t) => {
+  const opened = Promise.withResolvers<SpdyStream>();
+  const { client, connection } = await setUp(t, opened.resolve);
+  await client.open(1, {});
+  const stream = await opened.promise;
+  const closed = once(stream, 'close');
+  for (let i = 0; i < 8; i++) client.data(1, Buffer.alloc(1_000_000));
+  await client.control(controlType.ping);
+  (client.socket as Socket).resetAndDestroy();
+  await closed;
+  t.ok(connection.closed.aborted);
 });
 
 t.test('what is not SPDY/3.1 closes the connection', async (t) => {

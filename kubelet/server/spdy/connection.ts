@@ -15,8 +15,6 @@ import { SpdyStream, type SpdyTransport } from './stream.ts';
 
 /** Streams that a peer may have open at once: a port-forward has two for each connection. */
 const mostStreams = 2048;
-/** While reading stands still, the peer's going away shows only when we write: so write now and then. */
-const pingWhileBlockedMs = 10_000;
 const closeTimeoutMs = 10_000;
 
 /**
@@ -28,6 +26,8 @@ export class SpdyConnection implements SpdyTransport {
   readonly #socket: Duplex;
   readonly #onStream: (stream: SpdyStream) => void;
   readonly #streams = new Map<number, SpdyStream>();
+  /** While reading stands still, the peer's going away shows only when we write: so write now and then. */
+  readonly #pingWhileBlockedMs: number;
   readonly #parser = new FrameParser();
   readonly #headerReader = new HeaderReader();
   readonly #headerWriter = new HeaderWriter();
@@ -36,9 +36,16 @@ export class SpdyConnection implements SpdyTransport {
   #pings = 0;
 
   /** `onStream` is called for each stream in the order of their opening. */
-  constructor(socket: Duplex, onStream: (stream: SpdyStream) => void) {
+  constructor(
+    socket: Duplex,
+    onStream: (stream: SpdyStream) => void,
+    { pingWhileBlockedMs = 10_000 }: { pingWhileBlockedMs?: number } = {},
+  ) {
     this.#socket = socket;
+    this.#pingWhileBlockedMs = pingWhileBlockedMs;
     this.#onStream = onStream;
+    // The loop that reads may be held up by a stream just then.
+    socket.once('close', () => this.#finish());
     void this.#serve();
   }
 
@@ -139,7 +146,7 @@ export class SpdyConnection implements SpdyTransport {
     if (!stream) return;
     const room = stream.receive(data, fin);
     if (!room) return;
-    const timer = setInterval(() => this.#ping(), pingWhileBlockedMs);
+    const timer = setInterval(() => this.#ping(), this.#pingWhileBlockedMs);
     await room;
     clearInterval(timer);
   }

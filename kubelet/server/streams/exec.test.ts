@@ -111,6 +111,31 @@ t.test('a client that goes away at once takes its command with it, too', async (
   t.equal(quiet, 5, 'no command is left');
 });
 
+t.test('a client that goes away in the middle of a flood takes its command with it', async (t) => {
+  const { run, webSocket, spdy } = await testServer(t);
+  const { container } = await run('sleep 60');
+  const alone = (await container.top()).Processes.length;
+  const flood = exec('while :; do cat /bin/busybox; done', 'output=1');
+  const gone = async () => {
+    const deadline = Date.now() + 15_000;
+    while ((await container.top()).Processes.length > alone) if (Date.now() > deadline) return false;
+    return true;
+  };
+  const socket = await webSocket(flood, v5);
+  await once(socket, 'message');
+  socket.pause();
+  socket.terminate();
+  t.ok(await gone(), 'after WebSocket');
+
+  const { client } = await spdy(flood, ['v4.channel.k8s.io']);
+  await client.open(1, { streamType: 'error' });
+  await client.open(3, { streamType: 'stdout' });
+  await client.frame((frame) => frame.kind === 'data' && frame.streamId === 3);
+  client.socket.pause();
+  client.socket.destroy();
+  t.ok(await gone(), 'after SPDY');
+});
+
 t.test('a container that is removed ends its commands', async (t) => {
   const { run, webSocket } = await testServer(t);
   const { container } = await run('sleep 60');

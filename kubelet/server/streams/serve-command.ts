@@ -57,7 +57,7 @@ async function waitForExit(session: RemoteSession, process: StreamSession): Prom
 
 /**
  * Connects a client to a command started for it, and tells the client how the command ended. When the client
- * goes away first, the command is ended, so that none is left running without anybody.
+ * goes away first, or the streams break, the command is ended, so that none is left running without anybody.
  */
 export async function serveExec(session: RemoteSession, process: StreamSession): Promise<void> {
   let status: RemoteStatus;
@@ -67,11 +67,11 @@ export async function serveExec(session: RemoteSession, process: StreamSession):
     status = code === 0 ? succeeded : exitedWith(code);
   } catch (error) {
     process.stream.destroy();
-    if (session.gone.aborted) return process.terminate();
+    await process.terminate();
     status = failedBecause(`error executing command in container: ${(error as Error).message}`);
   }
-  session.finish(status);
   process.stream.destroy();
+  if (!session.gone.aborted) session.finish(status);
 }
 
 /** Connects a client to a container's own process, which goes on when the client leaves. */
