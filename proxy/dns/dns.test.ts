@@ -53,7 +53,7 @@ async function server(t: Test, options: { upstream?: number; servers?: string[];
     forwarder: new Forwarder({
       servers: () => options.servers ?? ['127.0.0.1'],
       port: options.upstream ?? 1,
-      timeout: 300,
+      timeout: 10_000,
     }),
   });
   const listening = await DnsServer.listen({

@@ -63,9 +63,8 @@ export class Forwarder {
   }
 
   async #ask(query: Buffer, questionEnd: number, transport: 'udp' | 'tcp'): Promise<Buffer | undefined> {
-    const now = performance.now();
     const servers = this.#options.servers();
-    const isSilent = (server: string) => (this.#silent.get(server) ?? 0) > now;
+    const isSilent = (server: string) => (this.#silent.get(server) ?? 0) > performance.now();
     // Two rounds: a datagram may be lost.
     const order = [...servers.filter((server) => !isSilent(server)), ...servers.filter(isSilent)].slice(0, 3);
     for (const server of order.length > 1 ? order : [...order, ...order]) {
@@ -75,7 +74,8 @@ export class Forwarder {
       const answer = await ask(asked, questionEnd, {
         server,
         port: this.#options.port ?? 53,
-        timeout: this.#timeout,
+        // Where no server can be reached, clients learn so sooner.
+        timeout: isSilent(server) ? this.#timeout / 2 : this.#timeout,
       });
       if (answer) {
         this.#silent.delete(server);
