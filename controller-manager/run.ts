@@ -3,12 +3,12 @@ import { EventRecorder } from '../client/event-recorder.ts';
 import { InformerFactory } from '../client/informer-factory.ts';
 import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { runLeaderElection } from '../client/leader-election.ts';
+import { leaderIdentity } from '../client/leader-identity.ts';
 import type { Log } from '../client/log.ts';
 import { serveHealth } from '../client/serving.ts';
 import type { ControllerContext, ControllerDeclaration } from './common/context.ts';
 import { controllers, selectControllers } from './controllers.ts';
 import type { ControllerManagerFlags } from './flags.ts';
-import { electionIdentity } from './identity.ts';
 import { metricsText, type RunningController } from './metrics.ts';
 
 /** Losing the Lease ends the process: what was begun under it must not go on, and a restart starts clean. */
@@ -49,7 +49,7 @@ export async function runControllerManager(
       client,
       namespace: flags['leader-elect-resource-namespace'],
       name: flags['leader-elect-resource-name'],
-      identity: electionIdentity(health.port),
+      identity: leaderIdentity({ address: flags['bind-address'], port: health.port }),
       leaseDuration: flags['leader-elect-lease-duration'],
       renewDeadline: flags['leader-elect-renew-deadline'],
       retryPeriod: flags['leader-elect-retry-period'],

@@ -18,6 +18,7 @@ import type { Deployment } from '../../api/types/apps-v1.ts';
 import type { Job, JobSpec } from '../../api/types/batch-v1.ts';
 import type { Pod } from '../../api/types/core-v1.ts';
 import type { ApiClient } from '../../client/api-client.ts';
+import { Informer } from '../../client/informer.ts';
 import { isNotFound } from '../../client/status-error.ts';
 import { type ControlPlane, startControlPlane } from '../lib/control-plane.ts';
 import { FakeKubelet, type Fate } from '../lib/fake-kubelet.ts';
@@ -317,6 +318,44 @@ t.test('the controllers against the real API server', async (t) => {
     t.equal(status.succeeded, 12);
     const made = (await client.list(pods, { namespace, labelSelector: 'job-name=counted' })).items;
     t.equal(made.length, 12, 'no pod too many');
+  });
+
+  await t.test('a ReplicaSet makes as many pods as it needs and no more, killed or not', async (t) => {
+    const namespace = 'exact';
+    await makeNamespace(client, namespace);
+    let made = 0;
+    let gone = 0;
+    const stopped = new AbortController();
+    t.teardown(() => stopped.abort());
+    const seen = new Informer({ client, log: quiet, resource: pods, namespace });
+    seen.on({ add: () => made++, delete: () => gone++ });
+    seen.start(stopped.signal);
+    await seen.synced;
+    const labels = { app: 'many' };
+    await client.create(replicaSets, {
+      metadata: { name: 'many', namespace },
+      spec: {
+        replicas: 60,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+      },
+    });
+    await waitUntil('the first pods', () => made > 3);
+    await plane.kill('controller-manager', 'SIGKILL');
+    plane.start('controller-manager');
+    const ready = (count: number) =>
+      waitUntil(`${count} ready pods`, async () => {
+        const { status } = await client.get(replicaSets, { name: 'many', namespace });
+        return status?.readyReplicas === count && status.replicas === count && seen.size === count;
+      });
+    await ready(60);
+    t.equal(made, 60);
+    t.equal(gone, 0);
+    const scale = { type: 'merge', body: { spec: { replicas: 25 } } } as const;
+    await client.patch(replicaSets, { name: 'many', namespace }, scale);
+    await ready(25);
+    t.equal(made, 60, 'none was replaced');
+    t.equal(gone, 35);
   });
 
   await t.test('a namespace leaves with all that is in it', async (t) => {
