@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { pods } from '../../api/resources.ts';
 import type { Pod, PodStatus } from '../../api/types/core-v1.ts';
 import type { ApiClient } from '../../client/api-client.ts';
@@ -61,6 +62,8 @@ export class PodWorker {
   #orphan: boolean;
   #failure: PodFailure | undefined;
   #observed: PodRuntimeState;
+  /** Before the first look nothing can be said of the pod. */
+  #looked = false;
   #status: PodStatus | undefined;
   #finished = false;
   #evicted = false;
@@ -113,8 +116,14 @@ export class PodWorker {
 
   /** The object changed. */
   update(pod: Pod): void {
+    const old = this.#pod;
     this.#pod = pod;
     this.#services.statuses.observe(pod);
+    if (asksTheSame(old, pod)) {
+      // Mostly the echo of a status that this worker wrote; else a condition of another writer.
+      this.#pushStatus();
+      return;
+    }
     this.#hurry();
     this.wake();
   }
@@ -243,6 +252,7 @@ export class PodWorker {
 
   async #observe(): Promise<void> {
     this.#observed = await this.#services.runtime.podState(this.uid);
+    this.#looked = true;
   }
 
   /** The pod with the newest status known, which the API may not have yet. */
@@ -261,7 +271,7 @@ export class PodWorker {
   }
 
   #pushStatus(): void {
-    if (this.#orphan || this.#cleaned) return;
+    if (this.#orphan || this.#cleaned || !this.#looked) return;
     const { facts, now, statuses, imageIDs } = this.#services;
     const { rejected } = this.#options;
     if (rejected) {
@@ -410,6 +420,8 @@ export class PodWorker {
         'Pod sandbox changed, it will be killed and re-created.',
       );
     const failed = (error: unknown) => {
+      // Its address may be what is wrong: another is taken next time.
+      this.#services.network.release(this.uid);
       if (error instanceof RuntimeUnavailableError) return;
       const message = `Failed to create pod sandbox: ${(error as Error).message}`;
       this.#services.events.event(this.#pod, 'Warning', 'FailedCreatePodSandBox', message);
@@ -517,6 +529,15 @@ export class PodWorker {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }
   }
+}
+
+/** Whether two versions of a pod differ in their status at most. */
+function asksTheSame(a: Pod, b: Pod): boolean {
+  const asked = ({
+    spec,
+    metadata: { labels, annotations, deletionTimestamp, deletionGracePeriodSeconds } = {},
+  }: Pod) => [spec, labels, annotations, deletionTimestamp, deletionGracePeriodSeconds];
+  return isDeepStrictEqual(asked(a), asked(b));
 }
 
 /** Conditions whose truth is the kubelet's; all others belong to other writers. */

@@ -93,7 +93,7 @@ export class StatusManager {
         entry.wait = backOff.first;
         if (entry.next === status) entry.next = undefined;
       } catch (error) {
-        if (isNotFound(error) || isConflict(error)) {
+        if (isNotFound(error) || (isConflict(error) && (await this.#replaced(uid, entry)))) {
           entry.gone = true;
           return;
         }
@@ -106,6 +106,19 @@ export class StatusManager {
         this.#retryLater(uid, entry);
         return;
       }
+    }
+  }
+
+  /** Whether another pod, or none, has taken the name; any other conflict is a matter of trying again. */
+  async #replaced(uid: string, entry: Entry): Promise<boolean> {
+    const { name = '', namespace = '' } = entry.base.metadata ?? {};
+    try {
+      const current = await this.#client.get(pods, { name, namespace });
+      if (current.metadata?.uid !== uid) return true;
+      this.observe(current);
+      return false;
+    } catch (error) {
+      return isNotFound(error);
     }
   }
 
