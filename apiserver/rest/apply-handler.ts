@@ -95,6 +95,8 @@ export async function applyPatch(context: WriteContext, request: ResourceRequest
   if (!info.query.get('fieldManager'))
     throw invalid(patchOptions, '', [required('fieldManager', 'is required for apply patch')]);
   const applied = await configurationOf(request);
+  // An apply may leave the name to the path.
+  applied.metadata = { ...applied.metadata, name: applied.metadata?.name ?? info.name };
   checkKey(request, applied);
   const apply = compileApply(request, applied);
   const options = {
