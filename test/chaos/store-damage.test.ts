@@ -1,0 +1,252 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { EtcdClient } from '../../store/testing/etcd.ts';
+import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
+import { random } from './store-run.ts';
+
+/** Damaged, full, read-only and shared disks: a clear refusal, or all the data, never silent loss. */
+
+const root = temporaryDirectory();
+t.teardown(() => removeDirectory(root));
+const port = await freePort();
+const start = (dataDir: string, flags: string[] = []) =>
+  StoreProcess.start({ kind: 'store', dataDir, port, flags });
+
+/** Everything a client can see, in one string. */
+async function content(store: StoreProcess): Promise<string> {
+  const client = await store.connect();
+  const etcd = new EtcdClient(client);
+  const [{ kvs, header }, { hash }] = await Promise.all([
+    etcd.range({ key: Buffer.from('\0'), range_end: Buffer.from('\0') }),
+    etcd.hashKV({}),
+  ]);
+  client.close();
+  return `${header!.revision} ${hash} ${kvs.map(({ key, value }) => `${key}=${value}`).join()}`;
+}
+
+async function fill(store: StoreProcess, count: number, size: number): Promise<void> {
+  const client = await store.connect();
+  const etcd = new EtcdClient(client);
+  for (let i = 0; i < count; i++)
+    await etcd.put({ key: Buffer.from(`key-${i % 40}`), value: Buffer.alloc(size, 97 + (i % 26)) });
+  client.close();
+}
+
+/** A directory with data in log and table files, made once. */
+const original = join(root, 'original');
+const writer = await start(original);
+await fill(writer, 200, 200);
+const whole = await content(writer);
+await writer.stop();
+// Opening moves the log into a table; then more goes into a new log.
+const second = await start(original);
+await fill(second, 60, 100);
+const wholeNow = await content(second);
+await second.stop('SIGKILL');
+
+function copy(name: string): string {
+  const directory = join(root, name);
+  cpSync(original, directory, { recursive: true });
+  return directory;
+}
+
+const files = (directory: string, extension: string) =>
+  readdirSync(join(directory, 'member'))
+    .filter((name) => name.endsWith(extension))
+    .map((name) => join(directory, 'member', name));
+
+async function refusal(dataDir: string, flags: string[] = []): Promise<string> {
+  const started = StoreProcess.spawn({ kind: 'store', dataDir, port, flags });
+  const { code } = await started.ended;
+  return `${code} ${started.log}`;
+}
+
+t.test('undamaged data survive kill -9 as they were', async (t) => {
+  const directory = copy('same');
+  const store = await start(directory);
+  t.equal(await content(store), wholeNow);
+  t.not(whole, wholeNow);
+  await store.stop();
+});
+
+t.test('a log that is cut off is refused, naming the lost revisions, or accepted on demand', async (t) => {
+  const directory = copy('cut');
+  const log = files(directory, '.log').find((path) => statSync(path).size > 1000)!;
+  truncateSync(log, Math.floor(statSync(log).size / 2));
+  t.match(
+    await refusal(directory),
+    /^1 .*ends at revision \d+, but writes up to revision 261 were acknowledged/s,
+  );
+  const store = await start(directory, ['--accept-data-loss']);
+  const revision = Number((await content(store)).split(' ')[0]);
+  t.ok(revision > 201 && revision < 261, `goes on from revision ${revision}`);
+  t.match(store.log, `going on from revision ${revision} as told`);
+  await store.stop();
+  const again = await start(directory);
+  t.match(await content(again), new RegExp(`^${revision} `), 'and needs no telling again');
+  await again.stop();
+});
+
+t.test('a flipped bit anywhere is refused, or changes nothing', async (t) => {
+  const next = random(7);
+  const directory = join(root, 'flip');
+  let refused = 0;
+  const rounds = 12;
+  for (let round = 0; round < rounds; round++) {
+    rmSync(directory, { recursive: true, force: true });
+    cpSync(original, directory, { recursive: true });
+    const candidates = files(directory, '').filter(
+      (path) => /\d+\.(log|ldb)$|MANIFEST/.test(path) && statSync(path).size > 0,
+    );
+    const path = candidates[Math.floor(next() * candidates.length)]!;
+    const bytes = readFileSync(path);
+    const at = Math.floor(next() * bytes.length);
+    bytes[at]! ^= 1 << Math.floor(next() * 8);
+    writeFileSync(path, bytes);
+    const where = `${path.split('/').at(-1)} byte ${at} of ${bytes.length}`;
+    const store = StoreProcess.spawn({ kind: 'store', dataDir: directory, port });
+    const started = await store.answers().then(
+      () => true,
+      () => false,
+    );
+    if (started) t.equal(await content(store), wholeNow, `nothing changed by a flip in ${where}`);
+    else {
+      refused++;
+      t.match(store.log, /"level":60.*"msg":"[^"]{20,}/, `refused in words after a flip in ${where}`);
+    }
+    await store.stop('SIGKILL');
+  }
+  t.ok(refused > 0, `${refused} of ${rounds} were refused`);
+});
+
+t.test('a missing table file is refused', async (t) => {
+  const directory = copy('missing');
+  rmSync(files(directory, '.ldb')[0]!);
+  t.match(await refusal(directory), /^1 .*(missing files|records were written)/s);
+});
+
+t.test('a second process on the same data is refused, lock file or not', async (t) => {
+  const directory = copy('shared');
+  const store = await start(directory);
+  const other = await freePort();
+  const attempt = async () => {
+    const started = StoreProcess.spawn({ kind: 'store', dataDir: directory, port: other });
+    const { code } = await started.ended;
+    return `${code} ${started.log}`;
+  };
+  t.match(await attempt(), /^1 .*in use by another process/s);
+  rmSync(join(directory, 'member', 'LOCK'));
+  t.match(await attempt(), /^1 .*in use by another process/s);
+  t.equal(await content(store), wholeNow);
+  await store.stop();
+});
+
+const canMount = (() => {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', original], { stdio: 'ignore' });
+    execFileSync('umount', [original]);
+    return true;
+  } catch {
+    return false;
+  }
+})();
+const mountable = { skip: canMount ? false : 'needs permission to mount' };
+
+t.test(
+  'a full disk: writes fail in words, reads go on, and nothing acknowledged is lost',
+  mountable,
+  async (t) => {
+    const directory = join(root, 'full');
+    cpSync(original, join(root, 'empty'), { recursive: true, filter: (path) => !path.includes('/member') });
+    execFileSync('mkdir', [directory]);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory]);
+    try {
+      const data = join(directory, 'data');
+      const store = await start(data);
+      const client = await store.connect();
+      const etcd = new EtcdClient(client);
+      let acknowledged = 0;
+      let failure = '';
+      while (!failure && acknowledged < 200)
+        await etcd
+          .put({ key: Buffer.from(`k${acknowledged}`), value: Buffer.alloc(100_000, acknowledged) })
+          .then(
+            () => acknowledged++,
+            (error: Error) => {
+              failure = error.message;
+            },
+          );
+      t.match(failure, 'etcdserver: write failed, its outcome is unknown');
+      const { count } = await etcd.range({
+        key: Buffer.from('k'),
+        range_end: Buffer.from('l'),
+        count_only: true,
+      });
+      t.equal(count, acknowledged, 'what was acknowledged is still read');
+      await t.rejects(etcd.put({ key: Buffer.from('x') }), /etcdserver: server stopped/);
+      client.close();
+      await store.stop('SIGKILL');
+      execFileSync('mount', ['-o', 'remount,size=64m', directory]);
+      const again = await start(data);
+      const after = new EtcdClient(await again.connect());
+      const found = await after.range({
+        key: Buffer.from('k'),
+        range_end: Buffer.from('l'),
+        count_only: true,
+      });
+      t.ok(
+        found.count >= acknowledged,
+        `${found.count} of ${acknowledged} are there after a restart with room`,
+      );
+      after.client.close();
+      await again.stop();
+    } finally {
+      execFileSync('umount', [directory]);
+    }
+  },
+);
+
+t.test('a read-only disk is refused', mountable, async (t) => {
+  const directory = join(root, 'readonly');
+  execFileSync('mkdir', [directory]);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', directory]);
+  try {
+    cpSync(original, join(directory, 'data'), { recursive: true });
+    execFileSync('mount', ['-o', 'remount,ro', directory]);
+    t.match(await refusal(join(directory, 'data')), /^1 .*(Read-only|EROFS|read-only)/s);
+  } finally {
+    execFileSync('umount', [directory]);
+  }
+});
+
+t.test('writes beyond the quota are refused until space is freed and the alarm disarmed', async (t) => {
+  const directory = join(root, 'quota');
+  const store = await start(directory, ['--quota-backend-bytes=3000000']);
+  const client = await store.connect();
+  const etcd = new EtcdClient(client);
+  const value = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 7919) % 251));
+  let failure = '';
+  for (let i = 0; i < 100 && !failure; i++)
+    await etcd.put({ key: Buffer.from('same'), value }).catch((error: Error) => {
+      failure = error.message;
+    });
+  t.equal(failure, 'etcdserver: mvcc: database space exceeded');
+  t.equal((await etcd.range({ key: Buffer.from('same') })).count, 1, 'reads go on');
+  await etcd.deleteRange({ key: Buffer.from('nothing') });
+  const alarms = async () => (await etcd.alarm({})).alarms.map(({ alarm }) => alarm);
+  const deadline = Date.now() + 5000;
+  while ((await alarms()).length === 0 && Date.now() < deadline);
+  t.same(await alarms(), [1]);
+  const { header } = await etcd.range({ key: Buffer.from('same') });
+  await etcd.compact({ revision: header!.revision, physical: true });
+  await etcd.defragment({});
+  await t.rejects(etcd.put({ key: Buffer.from('same'), value }), /space exceeded/);
+  await etcd.alarm({ action: 2, alarm: 1 });
+  await etcd.status({});
+  await etcd.put({ key: Buffer.from('same'), value });
+  t.same(await alarms(), []);
+  client.close();
+  await store.stop();
+});
