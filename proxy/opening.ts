@@ -13,7 +13,7 @@ const longestMethod = 'OPTIONS '.length;
  * The beginning of a connection, until the endpoint answers its first byte.
  *
  * An endpoint that breaks off within it, such as a pod on its way out with connections it has not accepted, has
- * done nothing that counts if the client has sent nothing, or only a request without effect. The connection can
+ * done nothing that counts if the client has sent nothing, or only a request without effect or the greeting of TLS. The connection can
  * then begin again with another endpoint. Everything else is broken off as it was: it may have been done.
  */
 export class Opening {
@@ -85,9 +85,11 @@ export class Opening {
   #isHarmless(): boolean {
     if (!this.#size) return true;
     if (this.#size > longestOpening) return false;
-    const [chunk] = this.#sent;
-    const head =
-      chunk && chunk.length < longestMethod && this.#sent.length > 1 ? Buffer.concat(this.#sent) : chunk;
-    return head !== undefined && safeRequest.test(head.toString('latin1', 0, longestMethod));
+    const sent = this.#sent.length > 1 ? Buffer.concat(this.#sent) : this.#sent[0]!;
+    return safeRequest.test(sent.toString('latin1', 0, longestMethod)) || isGreeting(sent);
   }
 }
+
+/** Exactly one handshake record of TLS: nothing is asked yet, and no early data follows (RFC 8446, section 5.1). */
+const isGreeting = (sent: Buffer): boolean =>
+  sent.length >= 5 && sent[0] === 22 && sent[1] === 3 && sent.length <= 5 + sent.readUInt16BE(3);

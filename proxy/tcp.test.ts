@@ -135,6 +135,15 @@ t.test('a request without effect is made again when the endpoint breaks off befo
   t.equal(await ask(port, 'GET / HTTP/1.1\r\n\r\n'), 'a:GET / HTTP/1.1\r\n\r\n');
 });
 
+t.test('the greeting of TLS is made again, but not with early data behind it', async (t) => {
+  const reset = () => backend(t, (socket) => socket.once('data', () => socket.resetAndDestroy()));
+  const greeting = '\x16\x03\x01\x00\x05hello';
+  const first = await frontend(t, [await reset(), await backend(t, named('a'))]);
+  t.equal(await ask(first.port, greeting), `a:${greeting}`);
+  const second = await frontend(t, [await reset(), await backend(t, named('a'))]);
+  await t.rejects(ask(second.port, `${greeting}\x17\x03\x03\x00\x01x`), { code: 'ECONNRESET' });
+});
+
 t.test('what may have had an effect is not made again', async (t) => {
   let seen = 0;
   const reset = await backend(t, (socket) =>
