@@ -6,7 +6,14 @@ const buckets = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
 
-interface Histogram {
+const seriesLimit = 2_000;
+const emptyCounts = (): number[] => buckets.map(() => 0);
+
+interface Series {
+  labels: string;
+  /** Requests by code. */
+  totals: Map<number, number>;
+  /** Requests by bucket of their duration. */
   counts: number[];
   sum: number;
   count: number;
@@ -18,14 +25,23 @@ const labelText = (labels: Record<string, string>): string =>
     .map(([name, value]) => `${name}="${escaped(value)}"`)
     .join(',');
 
+const labelsOf = (info: RequestInfo, known: boolean): string =>
+  labelText({
+    verb: info.isResource ? info.verb.toUpperCase() : info.method,
+    group: known ? info.group : '',
+    version: known ? info.version : '',
+    resource: known ? info.resource : '',
+    subresource: known ? info.subresource : '',
+  });
+
 /**
  * Counts requests and renders them with the server's state as Prometheus text, under kube-apiserver's names.
  * A few counters by hand instead of a library: every request passes here.
  */
 export class RequestMetrics {
   readonly #registry: KindRegistry;
-  readonly #totals = new Map<string, number>();
-  readonly #durations = new Map<string, Histogram>();
+  /** By everything that goes into the labels, so that labels are put together once. */
+  readonly #series = new Map<string, Series>();
   #rejected = 0;
 
   constructor(registry: KindRegistry) {
@@ -35,25 +51,21 @@ export class RequestMetrics {
   /** Notes one answered request; a watch counts when it ends. */
   observe(info: RequestInfo, code: number, seconds: number): void {
     // What is not served must not make series: anybody could make any number of them.
-    const known = info.isResource && this.#registry.get(info.group, info.version, info.resource);
-    const labels = labelText({
-      verb: info.isResource ? info.verb.toUpperCase() : info.method,
-      group: known ? info.group : '',
-      version: known ? info.version : '',
-      resource: known ? info.resource : '',
-      subresource: known && /^[a-z]{1,20}$/.test(info.subresource) ? info.subresource : '',
-    });
-    const total = `${labels},code="${code}"`;
-    this.#totals.set(total, (this.#totals.get(total) ?? 0) + 1);
-    let histogram = this.#durations.get(labels);
-    if (!histogram) {
-      histogram = { counts: new Array<number>(buckets.length).fill(0), sum: 0, count: 0 };
-      this.#durations.set(labels, histogram);
+    const known = info.isResource && !!this.#registry.get(info.group, info.version, info.resource);
+    const key = known
+      ? `${info.verb} ${info.group} ${info.version} ${info.resource} ${info.subresource}`
+      : `${info.isResource} ${info.verb}`;
+    let series = this.#series.get(key);
+    if (!series) {
+      series = { labels: labelsOf(info, known), totals: new Map(), counts: emptyCounts(), sum: 0, count: 0 };
+      // Subresources are named by clients.
+      if (this.#series.size < seriesLimit) this.#series.set(key, series);
     }
-    histogram.sum += seconds;
-    histogram.count++;
+    series.totals.set(code, (series.totals.get(code) ?? 0) + 1);
+    series.sum += seconds;
+    series.count++;
     const bucket = buckets.findIndex((bound) => seconds <= bound);
-    if (bucket >= 0) histogram.counts[bucket]!++;
+    if (bucket >= 0) series.counts[bucket]!++;
   }
 
   /** Notes one request refused because too many were in flight. */
@@ -67,10 +79,12 @@ export class RequestMetrics {
     const head = (name: string, type: string, help: string) =>
       lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
     head('apiserver_request_total', 'counter', 'Requests by verb, resource and code.');
-    for (const [labels, value] of this.#totals) lines.push(`apiserver_request_total{${labels}} ${value}`);
+    for (const { labels, totals } of this.#series.values())
+      for (const [code, value] of totals)
+        lines.push(`apiserver_request_total{${labels},code="${code}"} ${value}`);
     const duration = 'apiserver_request_duration_seconds';
     head(duration, 'histogram', 'Time to answer, in seconds.');
-    for (const [labels, { counts, sum, count }] of this.#durations) {
+    for (const { labels, counts, sum, count } of this.#series.values()) {
       let cumulative = 0;
       for (const [index, bound] of buckets.entries()) {
         cumulative += counts[index]!;

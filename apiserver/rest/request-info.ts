@@ -53,10 +53,10 @@ export function parseRequest(method: string, url: string): RequestInfo {
     name: '',
     rest: [],
   };
-  const parts = path
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decodeURIComponent);
+  let parts = path.split('/');
+  parts =
+    parts[0] === '' && !path.includes('//') && !path.endsWith('/') ? parts.slice(1) : parts.filter(Boolean);
+  if (path.includes('%')) parts = parts.map(decodeURIComponent);
   const root = parts[0];
   let at: number;
   if (root === 'api' && parts.length >= 3) {
