@@ -35,13 +35,6 @@ export const invalid = (field: string, value: unknown, detail: string): FieldPro
   message: withDetail(`Invalid value: ${shown(value)}`, detail),
 });
 
-/** The value has a type that the schema does not allow. */
-export const typeInvalid = (field: string, value: unknown, detail: string): FieldProblem => ({
-  reason: 'FieldValueTypeInvalid',
-  field,
-  message: withDetail(`Invalid value: ${shown(value)}`, detail),
-});
-
 /** The value is not one of an enumeration. The values are listed in the order given. */
 export const notSupported = (field: string, value: unknown, supported: readonly string[]): FieldProblem => ({
   reason: 'FieldValueNotSupported',

@@ -8,7 +8,6 @@ import {
   dns1123Label,
   dns1123Subdomain,
   envVarName,
-  generatedName,
   portName,
   portNumber,
   qualifiedName,
@@ -77,11 +76,6 @@ for (const [rule, good, bad] of rules)
 t.test('port numbers are 1 to 65535', async (t) => {
   t.same(portNumber(65535), []);
   t.same(portNumber(0), ['must be between 1 and 65535, inclusive']);
-});
-
-t.test('a generated name keeps room for its random end', async (t) => {
-  t.equal(generatedName('web-', 'abcde'), 'web-abcde');
-  t.equal(generatedName('x'.repeat(70), 'abcde').length, 63);
 });
 
 t.test('field errors are worded as Kubernetes words them', async (t) => {

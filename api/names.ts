@@ -20,9 +20,6 @@ const labelValueMessage =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const configKey = '[-._a-zA-Z0-9]+';
 const configKeyMessage = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
-const cIdentifier = '[A-Za-z_][A-Za-z0-9_]*';
-const cIdentifierMessage =
-  "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'";
 const headerName = '[-A-Za-z0-9]+';
 const headerNameMessage =
   "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
@@ -34,7 +31,6 @@ const label1035Pattern = whole(label1035);
 const qualifiedPattern = whole(qualified);
 const labelValuePattern = whole(labelValue);
 const configKeyPattern = whole(configKey);
-const cIdentifierPattern = whole(cIdentifier);
 const headerNamePattern = whole(headerName);
 // The same as the regular expression of relaxed environment variable names: printable ASCII without '='.
 const envName = '^[ -<>-~]+$';
@@ -129,12 +125,6 @@ export function configMapKey(value: string): readonly string[] {
   return problems;
 }
 
-/** A C identifier. */
-export const validCIdentifier = (value: string): readonly string[] =>
-  cIdentifierPattern.test(value)
-    ? good
-    : [regexMessage(cIdentifierMessage, cIdentifier, 'my_name', 'MY_NAME', 'MyName')];
-
 /** The name of an environment variable: printable ASCII without `=`. */
 export const envVarName = (value: string): readonly string[] =>
   envNamePattern.test(value)
@@ -165,6 +155,3 @@ export function portName(value: string): readonly string[] {
 /** A port number. */
 export const portNumber = (value: number): readonly string[] =>
   Number.isInteger(value) && value >= 1 && value <= 65535 ? good : ['must be between 1 and 65535, inclusive'];
-
-/** The name of a generated object: the prefix, shortened so that the five random characters fit. */
-export const generatedName = (prefix: string, random: string): string => `${prefix.slice(0, 58)}${random}`;

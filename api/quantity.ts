@@ -129,18 +129,6 @@ export function isQuantity(text: string | number): boolean {
   }
 }
 
-/** The sum, in the format of the first that is not zero. */
-export function addQuantities(...texts: readonly (string | number)[]): string {
-  let nano = 0n;
-  let format: QuantityFormat | undefined;
-  for (const text of texts) {
-    const quantity = parseQuantity(text);
-    nano += quantity.nano;
-    if (quantity.nano !== 0n) format ??= quantity.format;
-  }
-  return formatQuantity({ nano, format: format ?? 'DecimalSI' });
-}
-
 const numeric = /^(\d{1,12})(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/;
 const multiple: Readonly<Record<string, number>> = {
   k: 1e3,
