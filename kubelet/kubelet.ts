@@ -1,191 +1,25 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { totalmem } from 'node:os';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import type { FlagValues } from '../api/flags.ts';
-import { nodes, pods, services as serviceResource } from '../api/resources.ts';
-import type { Node, Pod } from '../api/types/core-v1.ts';
-import { ApiClient } from '../client/api-client.ts';
 import type { ComponentContext } from '../client/component.ts';
-import { EventRecorder } from '../client/event-recorder.ts';
-import { Informer } from '../client/informer.ts';
-import { loadKubeconfig } from '../client/kubeconfig.ts';
 import { serveHealth } from '../client/serving.ts';
 import type { flags } from './flags.ts';
-import { DockerImageManager } from './images/docker-image-manager.ts';
-import { ImageCollector } from './images/image-collector.ts';
-import { DockerPodNetwork } from './network/docker-pod-network.ts';
-import { admitPod } from './node/admission.ts';
-import { type EvictionCandidate, Evictor } from './node/eviction.ts';
-import { NetworkKeeper } from './node/network-keeper.ts';
-import { NodeAgent } from './node/node-agent.ts';
-import { readCapacity } from './node/node-facts.ts';
-import { NodeObserver } from './node/node-observer.ts';
-import { allocatableOf } from './node/node-status.ts';
-import { PodManager } from './pods/pod-manager.ts';
-import type { PodServices } from './pods/pod-services.ts';
-import { connectDocker } from './runtime/docker-client.ts';
-import { DockerRuntime } from './runtime/docker-runtime.ts';
+import { buildParts } from './parts.ts';
 import { serveKubelet } from './server/kubelet-server.ts';
-import { readUsage, type UsageParts } from './server/reports/usage.ts';
 import { createReports } from './server/reports.ts';
 import { readSettings } from './settings.ts';
-import { StatusManager } from './status/status-manager.ts';
-import { ObjectCache } from './volumes/object-cache.ts';
-import { TokenCache } from './volumes/token-cache.ts';
 
 /** Milliseconds between looks whether images fill the disk. */
 const imageCollectionEvery = 300_000;
 
-async function readOptional(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
-  }
-}
-
-/** Builds the kubelet's parts, wires them and runs until the context's signal aborts. */
+/** Runs the kubelet until the context's signal aborts; pods go on without it. */
 export async function runKubelet(values: FlagValues<typeof flags>, context: ComponentContext): Promise<void> {
   const { log, signal } = context;
   const settings = readSettings(values);
   const { nodeName, nodeIP } = settings;
   const rootDirectory = values['root-dir'];
   await mkdir(rootDirectory, { recursive: true, mode: 0o750 });
-  const client = new ApiClient({
-    config: await loadKubeconfig(values.kubeconfig),
-    userAgent: 'kubelet',
-  });
-  const events = new EventRecorder({ client, component: 'kubelet', host: nodeName, log });
-  const docker = connectDocker(values['container-runtime-endpoint']);
-  const network = new DockerPodNetwork({
-    docker,
-    clusterName: values['cluster-name'],
-    nodeName,
-    bridge: values['bridge-name'],
-    clusterCIDR: values['cluster-cidr'],
-    nodeIP,
-  });
-  const runtime = new DockerRuntime({
-    docker,
-    owner: { cluster: values['cluster-name'], node: nodeName },
-    networkName: () => network.networkName,
-    nodeMemoryBytes: totalmem(),
-  });
-  const capacity = await readCapacity(rootDirectory, values['max-pods']);
-  const allocatable = allocatableOf(capacity, settings.reserved);
-  const podInformer = new Informer<Pod>({
-    client,
-    resource: pods,
-    fieldSelector: `spec.nodeName=${nodeName}`,
-    log,
-  });
-  const nodeInformer = new Informer<Node>({ client, resource: nodes, log });
-  const serviceInformer = new Informer({ client, resource: serviceResource, log });
-  const secrets = new ObjectCache({ client, log, changed: (uid) => manager.wake(uid) });
-  const collector = new ImageCollector({
-    docker,
-    recordFile: join(rootDirectory, 'pulled-images.json'),
-    now: Date.now,
-  });
-  const images = new DockerImageManager({
-    docker,
-    events,
-    pulled: (id) =>
-      void collector
-        .pulled(id)
-        .catch((error: Error) => log.warn({ err: error.message }, 'image not recorded')),
-    secret: (namespace, name) => secrets.secret(namespace, name),
-    now: Date.now,
-    ...(values['pod-infra-container-image'] && { sandboxImage: values['pod-infra-container-image'] }),
-  });
-
-  const services: PodServices = {
-    runtime,
-    images,
-    network,
-    objects: secrets,
-    tokens: new TokenCache({ client, now: Date.now }),
-    statuses: new StatusManager({ client, log }),
-    events,
-    log,
-    imageIDs: new Map(),
-    rootDirectory,
-    dns: {
-      clusterDNS: values['cluster-dns'],
-      clusterDomain: values['cluster-domain'],
-      hostResolvConf: await readOptional('/etc/resolv.conf'),
-    },
-    facts: () => ({ nodeName, hostIP: nodeIP, allocatable }),
-    services: async () => {
-      await serviceInformer.synced;
-      return serviceInformer.values();
-    },
-    networkProblem: () => keeper.problem && `network is not ready: ${keeper.problem}`,
-    now: Date.now,
-  };
-  const ownNode = () => nodeInformer.get(nodeName);
-  const manager = new PodManager({
-    services,
-    client,
-    informer: podInformer,
-    admit: (pod, others) => {
-      const node = ownNode();
-      return node && admitPod({ pod, node, others, allocatable });
-    },
-  });
-
-  const evictor = new Evictor({
-    candidates: () => memoryUse({ lookup: manager, runtime, rootDirectory }),
-    evict: (pod, failure) => manager.evict(pod, failure),
-  });
-  const observer = new NodeObserver({
-    runtime,
-    images,
-    rootDirectory,
-    nodeName,
-    nodeIP,
-    port: values.port,
-    capacity,
-    reserved: settings.reserved,
-    networkProblem: () => keeper.problem,
-    memoryShort: (availableBytes) =>
-      void evictor
-        .relieve(availableBytes)
-        .catch((error: Error) => log.warn({ err: error.message }, 'no pod could be evicted')),
-  });
-  const agent = new NodeAgent({
-    client,
-    log,
-    name: nodeName,
-    labels: settings.labels,
-    taints: settings.taints,
-    status: (old) => observer.status(old),
-    checkEvery: values['node-status-update-frequency'],
-  });
-
-  const keeper = new NetworkKeeper({
-    network,
-    nodeName,
-    nodes: nodeInformer,
-    log,
-    changed: async () => {
-      await agent.report();
-      manager.wakeAll();
-    },
-  });
-  nodeInformer.on({
-    add: (node) => {
-      if (node.metadata?.name === nodeName) agent.observe(node);
-      keeper.nodeChanged(node);
-    },
-    update: (node, old) => {
-      if (node.metadata?.name === nodeName) agent.observe(node);
-      keeper.nodeChanged(node, old);
-    },
-    delete: (node) => keeper.nodeChanged(node),
-  });
-
+  const parts = await buildParts(values, settings, log);
+  const { client, runtime, events, objects, collector, manager, agent, keeper, informers } = parts;
   const health =
     values['healthz-port'] > 0
       ? await serveHealth({ host: values['healthz-bind-address'], port: values['healthz-port'] })
@@ -201,18 +35,19 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
         reports: createReports({ lookup: manager, runtime, nodeName, rootDirectory, startedAt: Date.now() }),
       })
     : undefined;
-  podInformer.start(signal);
-  nodeInformer.start(signal);
-  serviceInformer.start(signal);
+  informers.pods.start(signal);
+  informers.nodes.start(signal);
+  informers.services.start(signal);
   await agent.start(signal);
-  await nodeInformer.synced;
+  await informers.nodes.synced;
   await keeper.start(signal);
   await whileUnavailable(() => manager.start(signal), context);
+  const node = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
+  events.event(node, 'Normal', 'Starting', 'Starting kubelet.');
   const collectImages = async () => {
     try {
       const { removed, problem } = await collector.collect();
       if (removed.length) log.info({ removed }, 'images removed, the disk was filling up');
-      const node = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
       if (problem) events.event(node, 'Warning', 'FreeDiskSpaceFailed', problem);
     } catch (error) {
       log.warn({ err: (error as Error).message }, 'image garbage collection failed');
@@ -226,19 +61,10 @@ export async function runKubelet(values: FlagValues<typeof flags>, context: Comp
   });
   clearInterval(collection);
   await manager.stop();
-  secrets.close();
+  objects.close();
   server?.close();
   health?.close();
   client.close();
-}
-
-/** What each pod uses of the node's memory. */
-async function memoryUse(parts: UsageParts): Promise<EvictionCandidate[]> {
-  const { pods } = await readUsage(parts);
-  return pods.map(({ pod, containers }) => ({
-    pod,
-    memoryBytes: containers.reduce((sum, { stats }) => sum + stats.memoryWorkingSetBytes, 0),
-  }));
 }
 
 /** Tries again every second while the container engine does not answer. */

@@ -6,7 +6,7 @@ import type { ApiClient } from '../../client/api-client.ts';
 import type { Log } from '../../client/log.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../../client/status-error.ts';
 import { goArchitecture } from './node-facts.ts';
-import { sameNodeStatus } from './node-status.ts';
+import { nodeTransitions, sameNodeStatus } from './node-status.ts';
 
 export interface NodeAgentOptions {
   client: ApiClient;
@@ -16,6 +16,8 @@ export interface NodeAgentOptions {
   taints: readonly Taint[];
   /** Looks at the machine and builds the status, from the one that the API has. */
   status(old: NodeStatus | undefined): Promise<NodeStatus>;
+  /** A condition changed: reason and message of the event that tells of it. */
+  event(reason: string, message: string): void;
   /** Milliseconds between looks at the machine (`--node-status-update-frequency`). */
   checkEvery: number;
 }
@@ -44,6 +46,8 @@ export class NodeAgent {
   #lease: Lease | undefined;
   #node: Node | undefined;
   #reported = 0;
+  /** The status of which events have told. */
+  #told: NodeStatus | undefined;
   #leaseTimer: NodeJS.Timeout | undefined;
   #statusTimer: NodeJS.Timeout | undefined;
   #reporting: Promise<void> | undefined;
@@ -163,6 +167,9 @@ export class NodeAgent {
         { subresource: 'status' },
       );
       this.#reported = now;
+      for (const reason of nodeTransitions(this.#told, next))
+        this.#options.event(reason, `Node ${name} status is now: ${reason}`);
+      this.#told = next;
     } catch (error) {
       log.warn({ node: name, err: (error as Error).message }, 'node status not written');
       // Someone deleted the node while the kubelet runs: it comes back.

@@ -8,6 +8,7 @@ import {
   allocatableOf,
   buildNodeStatus,
   type NodeStatusInput,
+  nodeTransitions,
   pressureOf,
   sameNodeStatus,
 } from './node-status.ts';
@@ -104,6 +105,16 @@ t.test(
     t.equal(third.conditions?.at(-1)?.lastTransitionTime, '2026-01-01T12:06:00Z');
   },
 );
+
+t.test('events tell of conditions that changed', async (t) => {
+  const well = buildNodeStatus(input());
+  const ill = buildNodeStatus(
+    input({ old: well, problems: ['x'], pressure: { memory: true, disk: false, pid: false } }),
+  );
+  t.same(nodeTransitions(well, well), []);
+  t.same(nodeTransitions(well, ill), ['NodeHasInsufficientMemory', 'NodeNotReady']);
+  t.same(nodeTransitions(ill, well), ['NodeHasSufficientMemory', 'NodeReady']);
+});
 
 const pod = (cpu: string, spec: Partial<Pod['spec']> = {}): Pod => ({
   spec: { containers: [{ name: 'c', resources: { requests: { cpu } } }], ...spec },

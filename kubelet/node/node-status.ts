@@ -156,3 +156,18 @@ export function sameNodeStatus(a: NodeStatus | undefined, b: NodeStatus): boolea
     JSON.stringify(status, (key, value) => (key === 'lastHeartbeatTime' ? undefined : value));
   return still(a) === still(b);
 }
+
+const transitionReasons: Readonly<Record<string, readonly [whenTrue: string, whenFalse: string]>> = {
+  MemoryPressure: ['NodeHasInsufficientMemory', 'NodeHasSufficientMemory'],
+  DiskPressure: ['NodeHasDiskPressure', 'NodeHasNoDiskPressure'],
+  PIDPressure: ['NodeHasInsufficientPID', 'NodeHasSufficientPID'],
+  Ready: ['NodeReady', 'NodeNotReady'],
+};
+
+/** Reasons of the events that tell what changed between two statuses of a node. */
+export const nodeTransitions = (old: NodeStatus | undefined, next: NodeStatus): string[] =>
+  (next.conditions ?? []).flatMap(({ type, status }) => {
+    const reasons = transitionReasons[type];
+    if (!reasons || findCondition(old?.conditions, type)?.status === status) return [];
+    return [reasons[status === 'True' ? 0 : 1]];
+  });
