@@ -1,0 +1,279 @@
+import { readFileSync } from 'node:fs';
+import { type FlagDeclarations, FlagError, parseFlags } from '../../api/flags.ts';
+import { EtcdClient } from '../../store/testing/etcd.ts';
+import {
+  freePort,
+  type Kind,
+  removeDirectory,
+  StoreProcess,
+  temporaryDirectory,
+} from '../../store/testing/process.ts';
+
+/**
+ * Our store and an etcd under the same load from the same client, one after the other, ratios printed:
+ * `node test/bench/store.ts [--parts writes,reads,watchers,keys,compaction] [--scale 1]`
+ */
+const flags = {
+  parts: {
+    type: 'list',
+    default: ['writes', 'reads', 'watchers', 'keys', 'compaction'],
+    help: 'what to measure',
+  },
+  scale: { type: 'number', default: 1, help: 'multiplies the number of operations' },
+  'max-keys': { type: 'number', default: 1_000_000, help: 'largest number of keys of the part keys' },
+  'compaction-seconds': { type: 'number', default: 60, help: 'duration of the part compaction' },
+} as const satisfies FlagDeclarations;
+
+const kinds: readonly Kind[] = ['store', 'etcd'];
+const bytes = (text: string) => Buffer.from(text);
+const podKey = (i: number) => bytes(`/registry/pods/default/pod-${String(i).padStart(8, '0')}`);
+
+interface Load {
+  perSecond: number;
+  p50: number;
+  p99: number;
+  max: number;
+}
+
+/** Runs `count` operations with so many in flight. Times are milliseconds. */
+async function load(
+  count: number,
+  inFlight: number,
+  operation: (i: number) => Promise<unknown>,
+): Promise<Load> {
+  const times: number[] = [];
+  let next = 0;
+  const start = performance.now();
+  const worker = async () => {
+    while (next < count) {
+      const i = next++;
+      const begin = performance.now();
+      await operation(i);
+      times.push(performance.now() - begin);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  const seconds = (performance.now() - start) / 1000;
+  times.sort((a, b) => a - b);
+  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!;
+  return { perSecond: count / seconds, p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+const show = ({ perSecond, p50, p99 }: Load) =>
+  `${Math.round(perSecond)}/s p50 ${p50.toFixed(2)} ms p99 ${p99.toFixed(2)} ms`;
+
+function residentMiB(pid: number): number {
+  const match = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(match?.[1] ?? 0) / 1024;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Starts a fresh process of a kind for the duration of `use`. */
+async function withProcess<T>(
+  kind: Kind,
+  use: (target: StoreProcess, restart: () => Promise<StoreProcess>) => Promise<T>,
+  extra: readonly string[] = [],
+): Promise<T> {
+  const dataDir = temporaryDirectory();
+  const quota = '--quota-backend-bytes=8000000000';
+  const options = { kind, dataDir, port: await freePort(), flags: [quota, ...extra] };
+  let target = await StoreProcess.start(options);
+  try {
+    return await use(target, async () => {
+      await target.stop();
+      target = await StoreProcess.start(options);
+      return target;
+    });
+  } finally {
+    await target.stop();
+    removeDirectory(dataDir);
+  }
+}
+
+async function compare(
+  title: string,
+  measure: (etcd: EtcdClient, kind: Kind) => Promise<Load>,
+): Promise<void> {
+  const results: Load[] = [];
+  for (const kind of kinds)
+    results.push(
+      await withProcess(kind, async (target) => {
+        const client = await target.connect();
+        const result = await measure(new EtcdClient(client), kind);
+        client.close();
+        return result;
+      }),
+    );
+  const [ours, theirs] = results as [Load, Load];
+  print(
+    `${title.padEnd(34)} store ${show(ours)} | etcd ${show(theirs)} | ratio ${(ours.perSecond / theirs.perSecond).toFixed(2)}`,
+  );
+}
+
+async function writes(scale: number): Promise<void> {
+  for (const size of [300, 8192])
+    for (const inFlight of [1, 64, 512]) {
+      const count = Math.round((inFlight === 1 ? 1500 : size > 1000 ? 15_000 : 40_000) * scale);
+      const value = Buffer.alloc(size, 120);
+      await compare(`puts, ${size} bytes, ${inFlight} in flight`, async (etcd) => {
+        // Both run warm: what is measured is a server that has been up for a while.
+        await load(Math.min(count, 5000), inFlight, (i) => etcd.put({ key: podKey(i), value }));
+        return load(count, inFlight, (i) => etcd.put({ key: podKey(i), value }));
+      });
+    }
+}
+
+async function reads(scale: number): Promise<void> {
+  const keys = 5000;
+  const fill = (etcd: EtcdClient) =>
+    load(keys, 64, (i) => etcd.put({ key: podKey(i), value: Buffer.alloc(300, 120) }));
+  await compare('ranges of one key, 64 in flight', async (etcd) => {
+    await fill(etcd);
+    const get = (i: number) => etcd.range({ key: podKey((i * 7919) % keys) });
+    await load(5000, 64, get);
+    return load(Math.round(40_000 * scale), 64, get);
+  });
+  await compare('ranges of 500 keys, 64 in flight', async (etcd) => {
+    await fill(etcd);
+    const list = (i: number) => {
+      const first = (i * 7919) % (keys - 500);
+      return etcd.range({ key: podKey(first), range_end: podKey(first + 500) });
+    };
+    await load(100, 64, list);
+    return load(Math.round(2000 * scale), 64, list);
+  });
+}
+
+/** Watchers on one prefix, on ten connections; writes at a steady rate; from the call of a put to each event. */
+async function watchers(scale: number): Promise<void> {
+  for (const kind of kinds) {
+    const line = await withProcess(kind, async (target) => {
+      const writer = await target.connect();
+      const connections = await Promise.all(Array.from({ length: 10 }, () => target.connect()));
+      const delays: number[] = [];
+      let events = 0;
+      let created = 0;
+      for (const connection of connections) {
+        const stream = new EtcdClient(connection).watch({
+          onMessage: (response) => {
+            if (response.created) created++;
+            const now = performance.now();
+            for (const { kv } of response.events) {
+              events++;
+              delays.push(now - Number(kv!.value.toString()));
+            }
+          },
+          onEnd: () => undefined,
+        });
+        for (let i = 0; i < 100; i++)
+          stream.write({ create_request: { key: bytes('/w/'), range_end: bytes('/w0') } });
+      }
+      while (created < 1000) await new Promise(setImmediate);
+      const seconds = Math.max(1, 5 * scale);
+      const etcd = new EtcdClient(writer);
+      const begin = performance.now();
+      let sent = 0;
+      const answers: Promise<unknown>[] = [];
+      while (sent < seconds * 1000) {
+        const due = Math.min(seconds * 1000, Math.floor(performance.now() - begin));
+        for (; sent < due; sent++)
+          answers.push(etcd.put({ key: bytes(`/w/${sent % 100}`), value: bytes(String(performance.now())) }));
+        await new Promise(setImmediate);
+      }
+      await Promise.all(answers);
+      const writeSeconds = (performance.now() - begin) / 1000;
+      const deadline = performance.now() + 60_000;
+      while (events < sent * 1000 && performance.now() < deadline) await new Promise(setImmediate);
+      delays.sort((a, b) => a - b);
+      for (const connection of [...connections, writer]) connection.close();
+      const at = (share: number) => delays[Math.floor((delays.length - 1) * share)]!.toFixed(1);
+      return `${Math.round(sent / writeSeconds)} writes/s, ${events} of ${sent * 1000} events, p50 ${at(0.5)} ms p99 ${at(0.99)} ms`;
+    });
+    print(`1,000 watchers, 1,000 writes/s: ${kind.padEnd(5)} ${line}`);
+  }
+}
+
+/** What a write, a compaction and a start cost with more and more keys. */
+async function keys(maximum: number): Promise<void> {
+  const value = Buffer.alloc(300, 120);
+  for (const count of [10_000, 100_000, 1_000_000].filter((size) => size <= maximum))
+    await withProcess('store', async (target, restart) => {
+      let client = await target.connect();
+      let etcd = new EtcdClient(client);
+      await load(count, 512, (i) => etcd.put({ key: podKey(i), value }));
+      const write = await load(2000, 1, (i) => etcd.put({ key: podKey((i * 7919) % count), value }));
+      const { header } = await etcd.range({ key: bytes('x') });
+      const begin = performance.now();
+      await etcd.compact({ revision: header!.revision, physical: true });
+      const compaction = performance.now() - begin;
+      client.close();
+      const stop = performance.now();
+      const again = await restart();
+      const opened = performance.now() - stop;
+      client = await again.connect();
+      etcd = new EtcdClient(client);
+      const found = await etcd.range({ key: bytes('/'), range_end: bytes('0'), count_only: true });
+      print(
+        `${count} keys of 300 bytes: put p50 ${write.p50.toFixed(2)} ms p99 ${write.p99.toFixed(2)} ms, ` +
+          `compaction of 2,000 changes ${compaction.toFixed(0)} ms, stop and start ${(opened / 1000).toFixed(2)} s, ` +
+          `${residentMiB(again.pid).toFixed(0)} MiB resident, ${found.count} keys found`,
+      );
+      client.close();
+    });
+}
+
+/** Overwrites at full speed while history is compacted away: the disk must stay bounded, writers unhindered. */
+async function compaction(seconds: number): Promise<void> {
+  await withProcess(
+    'store',
+    async (target) => {
+      const client = await target.connect();
+      const etcd = new EtcdClient(client);
+      const value = Buffer.alloc(1000, 120);
+      const end = performance.now() + seconds * 1000;
+      const sizes: number[] = [];
+      let pause = 0;
+      let writes = 0;
+      while (performance.now() < end) {
+        const part = await load(5000, 64, (i) => etcd.put({ key: podKey(i % 1000), value }));
+        writes += 5000;
+        pause = Math.max(pause, part.max);
+        sizes.push((await etcd.status({})).dbSize);
+      }
+      const half = sizes.slice(Math.floor(sizes.length / 2));
+      print(
+        `overwrites with auto-compaction, ${seconds} s: ${Math.round(writes / seconds)}/s, disk at most ` +
+          `${(Math.max(...sizes) / 2 ** 20).toFixed(0)} MiB, in the second half ${(Math.max(...half) / 2 ** 20).toFixed(0)} MiB, ` +
+          `longest write ${pause.toFixed(0)} ms`,
+      );
+      client.close();
+    },
+    ['--auto-compaction-mode=revision', '--auto-compaction-retention=10000'],
+  );
+}
+
+try {
+  const values = parseFlags(flags, process.argv.slice(2));
+  const { scale } = values;
+  const parts: Record<string, () => Promise<void>> = {
+    writes: () => writes(scale),
+    reads: () => reads(scale),
+    watchers: () => watchers(scale),
+    keys: () => keys(values['max-keys']),
+    compaction: () => compaction(values['compaction-seconds']),
+  };
+  for (const name of values.parts) {
+    const part = parts[name];
+    if (!part)
+      throw new FlagError(`--parts: unknown part ${name}; there are ${Object.keys(parts).join(', ')}`);
+    await part();
+  }
+  process.exit(0);
+} catch (error) {
+  if (!(error instanceof FlagError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
