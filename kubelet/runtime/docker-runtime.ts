@@ -234,7 +234,8 @@ export class DockerRuntime implements ContainerRuntime {
     if (container.state === 'exited') {
       container.message = (await this.#terminationMessage(info)) || undefined;
       this.#exited.set(id, container);
-    }
+      // Someone may start an exited container by hand: its next end is another one.
+    } else this.#exited.delete(id);
     state.containers.push(container);
   }
 
