@@ -25,3 +25,14 @@ export function setOwn(object: JSONObject, name: string, value: unknown): void {
     Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
   else object[name] = value;
 }
+
+/** A value as Go prints it with `%v`, for messages: `map[a:1 b:[x y]]`. */
+export function goText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (isObject(value))
+    return `map[${Object.keys(value)
+      .sort()
+      .map((key) => `${key}:${goText(value[key])}`)
+      .join(' ')}]`;
+  return value === null || value === undefined ? '<nil>' : String(value);
+}

@@ -1,5 +1,5 @@
 import type { ObjectNode, Property, SchemaNode } from '../schema/node.ts';
-import { isObject, type JSONObject, PatchError, setOwn } from './patch-error.ts';
+import { goText, isObject, type JSONObject, PatchError, setOwn } from './patch-error.ts';
 
 /**
  * Strategic merge patch: a merge patch that knows, from the schema, which lists are merged by a key.
@@ -16,17 +16,6 @@ const bad = {
   retainKeys: 'invalid patch format of retainKeys',
   order: 'invalid patch format of setElementOrder list',
 };
-
-/** A Go map in a message: `map[a:1 b:x]`. */
-function goText(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (isObject(value))
-    return `map[${Object.keys(value)
-      .sort()
-      .map((key) => `${key}:${goText(value[key])}`)
-      .join(' ')}]`;
-  return value === null || value === undefined ? '<nil>' : String(value);
-}
 
 const noMergeKey = (item: JSONObject, key: string): PatchError =>
   new PatchError(400, `map: ${goText(item)} does not contain declared merge key: ${key}`);

@@ -2,7 +2,7 @@ import { invalid as fieldInvalid, quote } from '../../api/field-error.ts';
 import type { KubeObject } from '../../api/object.ts';
 import { applyJSONPatch } from '../../api/patch/json-patch.ts';
 import { applyMergePatch } from '../../api/patch/merge-patch.ts';
-import { type JSONObject, PatchError } from '../../api/patch/patch-error.ts';
+import { goText, type JSONObject, PatchError } from '../../api/patch/patch-error.ts';
 import { applyStrategicMergePatch } from '../../api/patch/strategic-merge-patch.ts';
 import { strictMessage } from '../../api/schema/decode.ts';
 import { DecodeError } from '../../api/schema/decode-error.ts';
@@ -45,12 +45,14 @@ export async function compilePatch(request: PatchRequest): Promise<(current: Kub
   const patch = await parseValue(bytes, 'json');
   return (current) => {
     const value = apply(type, current as JSONObject, patch, schema);
+    // Kubernetes repeats a strategic merge patch, and of the others the outcome.
+    const shown = (): string => (type === 'strategic' ? goText(patch) : JSON.stringify(value));
     try {
       const result = walkSchema(schema, value);
-      if (validation !== 'Ignore') reportUnknown(request, result.unknown);
+      if (validation !== 'Ignore') reportUnknown(request, result.unknown, shown);
       return result.value as KubeObject;
     } catch (error) {
-      if (error instanceof DecodeError) throw invalidPatch(JSON.stringify(value), error.message);
+      if (error instanceof DecodeError) throw invalidPatch(shown(), error.message);
       throw error;
     }
   };
@@ -82,9 +84,13 @@ function apply(
 const invalidPatch = (patched: string, why: string): ApiError =>
   invalid({ group: '', plural: '', kind: '' }, '', [fieldInvalid('patch', patched, why)]);
 
-function reportUnknown({ validation, bytes, warnings }: PatchRequest, unknown: readonly string[]): void {
+function reportUnknown(
+  { validation, warnings }: PatchRequest,
+  unknown: readonly string[],
+  shown: () => string,
+): void {
   if (!unknown.length) return;
   const strictErrors = unknown.map((path) => `unknown field ${quote(path)}`);
-  if (validation === 'Strict') throw invalidPatch(bytes.toString(), strictMessage(strictErrors));
+  if (validation === 'Strict') throw invalidPatch(shown(), strictMessage(strictErrors));
   warnings.push(...strictErrors);
 }
