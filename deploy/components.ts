@@ -23,6 +23,11 @@ export interface ProcessSpec {
   environment: Record<string, string>;
   /** SIGKILL follows SIGTERM after this long. */
   stopMilliseconds: number;
+  /**
+   * Loopback port that should be open before the first start. It would retry by itself, but all at once share
+   * the cores with the one they all wait for, and then sit out their back-off.
+   */
+  after?: number;
 }
 
 export interface ComponentInputs {
@@ -71,6 +76,7 @@ export function componentSpecs({ config, paths, node, repository }: ComponentInp
     ],
     environment: { NODE_COMPILE_CACHE: paths.compileCache, MALLOC_ARENA_MAX: '2' },
     stopMilliseconds: 10_000,
+    ...(name !== 'store' && name !== 'apiserver' && { after: ports.apiserver }),
   });
   const etcd = config.etcd ?? {
     servers: [`https://127.0.0.1:${ports.store}`],

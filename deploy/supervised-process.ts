@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
+import { connect } from 'node:net';
 import type { ProcessSpec } from './components.ts';
 import { openLog, rotateLog } from './log-files.ts';
 import type { Paths } from './paths.ts';
@@ -17,6 +18,9 @@ import { healthyMilliseconds, restartDelay } from './restart-delay.ts';
 
 /** How often an adopted process, which reports no end to us, is looked at. */
 const adoptedPoll = 500;
+
+/** A process starts after this long even if the one that it waits for does not. */
+const longestWait = 10_000;
 
 /**
  * Keeps one process running. Invariant: at most one live process of this name exists, because a start happens
@@ -54,6 +58,7 @@ export class SupervisedProcess {
       this.#log(`${this.spec.name}: pid ${left.pid} runs another command, stopping it`);
       await endProcess(left, this.spec.stopMilliseconds);
     }
+    if (this.spec.after !== undefined) await portOpens(this.spec.after, longestWait, () => this.#stopping);
     if (!this.#stopping) this.#start();
   }
 
@@ -138,6 +143,22 @@ export class SupervisedProcess {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#start(), delay);
   }
+}
+
+/** Resolves when somebody listens on a loopback port, at the latest after the given time. */
+async function portOpens(port: number, milliseconds: number, givenUp: () => boolean): Promise<void> {
+  const deadline = Date.now() + milliseconds;
+  const open = () =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1' });
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.once('error', () => resolve(false));
+    });
+  while (!givenUp() && Date.now() < deadline && !(await open()))
+    await new Promise((resolve) => setTimeout(resolve, 25));
 }
 
 /** SIGTERM, then SIGKILL after the given time. */
