@@ -42,7 +42,8 @@ export const flags = {
   'service-cluster-ip-range': { type: 'string', default: '10.96.0.0/16', help: 'range of the services' },
   'allocate-node-cidrs': { type: 'boolean', default: true, help: 'cut --cluster-cidr into node ranges' },
   'node-cidr-mask-size': { type: 'number', default: 24, help: 'prefix length of a node range' },
-  'node-monitor-period': { type: 'duration', default: '5s', help: 'time between looks at the nodes' },
+  // Silence is noticed by timers, to the millisecond; there is no round to be timed.
+  'node-monitor-period': { type: 'duration', default: '5s', help: 'taken for compatibility, has no effect' },
   'node-monitor-grace-period': {
     type: 'duration',
     default: '40s',
@@ -54,10 +55,6 @@ export const flags = {
     help: 'how long a new node may be silent before it is marked unhealthy',
   },
   'root-ca-file': { type: 'string', help: 'CA certificate that is published to all namespaces' },
-  'service-account-private-key-file': {
-    type: 'string',
-    help: 'key that signs the tokens of service-account-token secrets',
-  },
   'terminated-pod-gc-threshold': {
     type: 'number',
     default: 12500,

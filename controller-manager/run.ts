@@ -10,6 +10,7 @@ import type { ControllerContext, ControllerDeclaration } from './common/context.
 import { controllers, selectControllers } from './controllers.ts';
 import type { ControllerManagerFlags } from './flags.ts';
 import { metricsText, type RunningController } from './metrics.ts';
+import { poolFromFlags } from './node-ipam/controller.ts';
 
 /** Losing the Lease ends the process: what was begun under it must not go on, and a restart starts clean. */
 class LeadershipLostError extends Error {
@@ -23,6 +24,8 @@ export async function runControllerManager(
 ): Promise<void> {
   const { log, signal } = context;
   const selected = selectControllers(controllers, flags.controllers);
+  // Wrong ranges are told at once, not when this process is elected.
+  if (flags['allocate-node-cidrs']) poolFromFlags(flags);
   const client = new ApiClient({
     config: await loadKubeconfig(flags.kubeconfig),
     userAgent: 'kube-controller-manager',

@@ -20,6 +20,7 @@ import type { Pod } from '../../api/types/core-v1.ts';
 import type { ApiClient } from '../../client/api-client.ts';
 import { Informer } from '../../client/informer.ts';
 import { isNotFound } from '../../client/status-error.ts';
+import { newReplicaSet } from '../../controller-manager/deployment/plan.ts';
 import { type ControlPlane, startControlPlane } from '../lib/control-plane.ts';
 import { FakeKubelet, type Fate } from '../lib/fake-kubelet.ts';
 import { waitUntil } from '../lib/wait-until.ts';
@@ -356,6 +357,58 @@ t.test('the controllers against the real API server', async (t) => {
     await ready(25);
     t.equal(made, 60, 'none was replaced');
     t.equal(gone, 35);
+  });
+
+  await t.test('a ReplicaSet name that is taken is avoided', async (t) => {
+    const namespace = 'taken';
+    await makeNamespace(client, namespace);
+    const wanted = deployment(namespace, 'web:1');
+    const paused = await client.create(deployments, { ...wanted, spec: { ...wanted.spec!, paused: true } });
+    const { name } = newReplicaSet(paused, [], 1).metadata ?? {};
+    const labels = { app: 'squatter' };
+    await client.create(replicaSets, {
+      metadata: { name, namespace },
+      spec: {
+        replicas: 0,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+      },
+    });
+    const resume = { type: 'merge', body: { spec: { paused: false } } } as const;
+    await client.patch(deployments, { name: 'web', namespace }, resume);
+    await rolledOut(client, namespace, 'web:1');
+    const { status } = await client.get(deployments, { name: 'web', namespace });
+    t.equal(status?.collisionCount, 1);
+    const squatter = await client.get(replicaSets, { name: name ?? '', namespace });
+    t.equal(squatter.metadata?.ownerReferences, undefined, 'and left alone');
+  });
+
+  await t.test('Endpoints written by hand are mirrored, and leave with their service', async (t) => {
+    const namespace = 'byhand';
+    await makeNamespace(client, namespace);
+    const key = { name: 'db', namespace };
+    await client.create(services, { metadata: key, spec: { ports: [{ port: 5432 }] } });
+    const subsets = [{ addresses: [{ ip: '192.0.2.1' }], ports: [{ port: 5432 }] }];
+    await client.create(endpoints, { metadata: key, subsets });
+    const slice = await waitUntil(
+      'the mirror',
+      async () => (await client.list(endpointSlices, { namespace })).items[0],
+    );
+    t.match(slice.endpoints, [{ addresses: ['192.0.2.1'], conditions: { ready: true } }]);
+    await client.delete(services, key);
+    await waitUntil('the Endpoints to go', () => isGone(() => client.get(endpoints, key)));
+    await waitUntil(
+      'the slice to go',
+      async () => (await client.list(endpointSlices, { namespace })).items.length === 0,
+    );
+  });
+
+  await t.test('a finished job goes when its time is over, with its pods', async (t) => {
+    const namespace = 'expiring';
+    await makeNamespace(client, namespace);
+    await client.create(jobs, job(namespace, 'short', 'succeed', { ttlSecondsAfterFinished: 1 }));
+    await waitUntil('the job to go', () => isGone(() => client.get(jobs, { name: 'short', namespace })));
+    t.same((await client.list(pods, { namespace })).items, []);
   });
 
   await t.test('a namespace leaves with all that is in it', async (t) => {
