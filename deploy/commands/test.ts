@@ -38,6 +38,7 @@ export interface TestOptions {
 const outputFolder = join(repository, '.cache', 'test');
 
 const bin = dirname(process.execPath);
+const tapProgram = join(repository, 'node_modules', '.bin', 'tap');
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -53,6 +54,8 @@ export async function test({ files, only }: TestOptions): Promise<number> {
   try {
     if (wanted('lint')) counts = addCounts(counts, await lint());
     if (wanted('unit') || wanted('e2e')) await prepare(scratch.root);
+    // Its first run after an install would use the plugins of the package as it came, not those of .taprc.
+    if (await stream(tapProgram, ['build'], () => undefined)) throw new Error('tap build failed');
     const all = files.length
       ? files
       : globSync('**/*.test.ts', { cwd: repository, exclude: ['node_modules', '.cache'] });
@@ -120,8 +123,7 @@ async function tap(part: string, files: string[], options: string[]): Promise<Co
   say(`# ${part}: ${files.length} files, output in ${path}`);
   const record = createWriteStream(path);
   const summary = summaryOf();
-  const program = join(repository, 'node_modules', '.bin', 'tap');
-  const code = await stream(program, ['run', '--reporter=tap', ...options, ...files], (line) => {
+  const code = await stream(tapProgram, ['run', '--reporter=tap', ...options, ...files], (line) => {
     record.write(`${line}\n`);
     summary.read(line);
     if (/^(not )?ok \d/.test(line) || summary.inFailure) say(line);
