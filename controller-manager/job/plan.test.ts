@@ -157,6 +157,14 @@ const cases: {
     expected: { action: 'remove 1' },
   },
   {
+    title: 'a deadline counts anew when the job is resumed',
+    spec: { activeDeadlineSeconds: 10 },
+    status: { startTime: at(5), conditions: [{ type: 'Suspended', status: 'True' }] },
+    pods: [],
+    now: 90_000,
+    expected: { action: 'create 1', again: 10_001 },
+  },
+  {
     title: 'removes pods beyond a lowered parallelism',
     spec: { completions: 9, parallelism: 1 },
     pods: [tracked('a'), tracked('b'), tracked('c')],

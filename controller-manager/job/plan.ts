@@ -92,8 +92,9 @@ function restartsExceed(job: Job, pods: readonly Pod[], limit: number): boolean 
 /** Milliseconds until the job's deadline; undefined if none runs. */
 function timeToDeadline(job: Job, now: number): number | undefined {
   const seconds = job.spec?.activeDeadlineSeconds;
-  const started = millisecondsOf(job.status?.startTime);
   if (seconds === undefined || isSuspended(job)) return undefined;
+  // A job that is about to be resumed starts anew.
+  const started = isTrue(job, 'Suspended') ? undefined : millisecondsOf(job.status?.startTime);
   return Math.max(0, (started ?? now) + seconds * 1000 - now);
 }
 
