@@ -31,7 +31,7 @@ export interface PodWorkerOptions {
 /** Waits after a sync that failed: the kubelet's own. Milliseconds. */
 /** Milliseconds after which a change in the engine is told though an action is still under way. */
 const peekAfter = 500;
-const retry = { sync: 10_000, mountFirst: 500, mountLongest: 122_000 };
+const retry = { sync: 10_000, afterPull: 1000, mountFirst: 500, mountLongest: 122_000 };
 
 /** The time at which a pod has used up its `activeDeadlineSeconds`; undefined if it has none. */
 export function activeDeadline(pod: Pod): number | undefined {
@@ -480,6 +480,8 @@ export class PodWorker {
         tried();
         return undefined;
       }
+      // The next look finds the image backing off and says so, as people expect it to.
+      if (error.waiting.reason === 'ErrImagePull') return now() + retry.afterPull;
       return images.retryAt(this.#pod, container) ?? now() + retry.sync;
     }
     return undefined;
