@@ -1,5 +1,13 @@
 import { spawn } from 'node:child_process';
-import { createWriteStream, globSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  createWriteStream,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -38,6 +46,8 @@ export interface TestOptions {
 const outputFolder = join(repository, '.cache', 'test');
 
 const bin = dirname(process.execPath);
+
+const tapProgram = join(repository, 'node_modules', '.bin', 'tap');
 const tapProgram = join(repository, 'node_modules', '.bin', 'tap');
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -53,7 +63,10 @@ export async function test({ files, only }: TestOptions): Promise<number> {
   const scratch = pathsOf(mkdtempSync(join(tmpdir(), 'nkube-test-')));
   try {
     if (wanted('lint')) counts = addCounts(counts, await lint());
-    if (wanted('unit') || wanted('e2e')) await prepare(scratch.root);
+    if (wanted('unit') || wanted('e2e')) {
+      await prepare(scratch.root);
+      await buildRunner();
+    }
     // Its first run after an install would use the plugins of the package as it came, not those of .taprc.
     if (await stream(tapProgram, ['build'], () => undefined)) throw new Error('tap build failed');
     const all = files.length
@@ -96,6 +109,22 @@ async function prepare(scratch: string): Promise<void> {
     );
   await ensureEngine({ dockerHost: 'unix:///var/run/docker.sock', paths: pathsOf(scratch), say });
 }
+
+/**
+ * Lets tap take up the plugins that .taprc names: a fresh install still has its default ones, among them a
+ * TypeScript loader of its own.
+ */
+async function buildRunner(): Promise<void> {
+  const built = join(outputFolder, 'runner-built');
+  const installed = join(repository, 'node_modules', '.nkube-packages');
+  if (modified(built) > modified(installed)) return;
+  const lines: string[] = [];
+  const code = await stream(tapProgram, ['build'], (line) => lines.push(line));
+  if (code !== 0) throw new Error(`tap build failed: ${lines.join('\n')}`);
+  writeFileSync(built, '');
+}
+
+const modified = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** Checks without running: each is one that passes or fails. */
 async function lint(): Promise<Counts> {
@@ -144,6 +173,14 @@ function stream(program: string, args: readonly string[], line: (text: string) =
       const reader = createInterface({ input });
       reader.on('line', line);
       return new Promise((done) => reader.once('close', done));
+    });
+    // Interrupted: the runner ends its tests, and the rest of the run cleans up as always.
+    const forward = (signal: NodeJS.Signals) => child.kill(signal);
+    process.on('SIGINT', forward);
+    process.on('SIGTERM', forward);
+    child.once('close', () => {
+      process.off('SIGINT', forward);
+      process.off('SIGTERM', forward);
     });
     child.once('error', (error) => {
       line(`${program}: ${error.message}`);
