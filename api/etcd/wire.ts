@@ -210,16 +210,23 @@ export class WireWriter {
 
   /** Any 64-bit integer, signed or not. */
   wide(value: bigint): void {
-    let rest = BigInt.asUintN(64, value);
+    const rest = BigInt.asUintN(64, value);
     if (rest <= 0x1fffffffffffffn) {
       this.number(Number(rest));
       return;
     }
-    const groups: number[] = [];
-    for (; rest >= 0x80n; rest >>= 7n) groups.push(Number(rest & 0x7fn) | 0x80);
-    groups.push(Number(rest));
-    const at = this.reserve(groups.length);
-    for (let i = 0; i < groups.length; i++) this.buffer[at + i] = groups[i]!;
+    // Two halves as numbers: arithmetic on bigints is slow, and every response header has two such ids.
+    let low = Number(rest & 0xffffffffn);
+    let high = Number(rest >> 32n);
+    // Above 2^53: 8 groups of 7 bits hold up to 2^56, 9 up to 2^63.
+    const size = high >= 2 ** 31 ? 10 : high >= 2 ** 24 ? 9 : 8;
+    let at = this.reserve(size);
+    for (let left = size; left > 1; left--) {
+      this.buffer[at++] = (low & 0x7f) | 0x80;
+      low = ((low >>> 7) | (high << 25)) >>> 0;
+      high >>>= 7;
+    }
+    this.buffer[at] = low & 0x7f;
   }
 
   /** Raw bytes with their length in front. */

@@ -1,13 +1,20 @@
 import { type Code, codeNames } from '../grpc/status.ts';
 import type { StoreContext } from '../services/context.ts';
-import { type Counter, type Histogram, MetricsRegistry } from './registry.ts';
+import { type Counter, type Histogram, labelText, MetricsRegistry } from './registry.ts';
 
 const fsyncBounds = Array.from({ length: 14 }, (_, i) => 0.001 * 2 ** i);
+
+interface CallLabels {
+  started: string;
+  handled: string;
+  method: string | undefined;
+}
 
 /** The store's metrics, with etcd's names where they mean the same. */
 export class StoreMetrics {
   readonly registry = new MetricsRegistry();
   readonly commitSeconds: Histogram;
+  private readonly callLabels = new Map<string, CallLabels>();
   private readonly started: Counter;
   private readonly handled: Counter;
   private readonly requests: Counter;
@@ -36,14 +43,33 @@ export class StoreMetrics {
     this.deletes.add(0);
   }
 
-  /** Counts a finished call; `streaming` calls are told apart by Prometheus' middleware names. */
+  /** Counts a finished call; streaming calls are told apart by the names of Prometheus' middleware. */
   call(path: string, code: Code, seconds: number): void {
-    const [, service = '', method = ''] = path.split('/');
-    const type = method === 'Watch' || method === 'LeaseKeepAlive' ? 'bidi_stream' : 'unary';
-    const labels = { grpc_method: method, grpc_service: service, grpc_type: type };
-    this.started.add(1, labels);
-    this.handled.add(1, { grpc_code: codeNames[code], ...labels });
-    if (type === 'unary') this.requests.add(seconds, { grpc_method: method });
+    const { started, handled, method } = this.labelsOf(path, code);
+    this.started.addTo(started);
+    this.handled.addTo(handled);
+    if (method) this.requests.addTo(method, seconds);
+  }
+
+  private labelsOf(path: string, code: Code): CallLabels {
+    const key = `${code}${path}`;
+    let labels = this.callLabels.get(key);
+    if (!labels) {
+      const [, service = '', method = ''] = path.split('/');
+      const streaming = method === 'Watch' || method === 'LeaseKeepAlive';
+      const common = {
+        grpc_method: method,
+        grpc_service: service,
+        grpc_type: streaming ? 'bidi_stream' : 'unary',
+      };
+      labels = {
+        started: labelText(common),
+        handled: labelText({ grpc_code: codeNames[code], ...common }),
+        method: streaming ? undefined : labelText({ grpc_method: method }),
+      };
+      this.callLabels.set(key, labels);
+    }
+    return labels;
   }
 
   /** Adds what is read from the parts of a running store. */

@@ -39,7 +39,7 @@ export interface DiskOptions {
   faults?: Faults;
 }
 
-const readAhead = 1000;
+const readAhead = 4000;
 const options = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
 
 /**
@@ -100,11 +100,19 @@ export class Disk {
    */
   async load(visit: (record: OpenedRecord) => void): Promise<Head | undefined> {
     let found: Head | undefined;
-    const iterator = this.level.iterator({ ...options, highWaterMarkBytes: 1024 * 1024, fillCache: false });
+    const iterator = this.level.iterator({
+      ...options,
+      highWaterMarkBytes: 2 * 1024 * 1024,
+      fillCache: false,
+    });
     try {
+      // The next chunk is read by a thread of LevelDB's while this one is looked at.
+      let reading = iterator.nextv(readAhead);
       for (;;) {
-        const entries = await iterator.nextv(readAhead);
+        const entries = await reading;
         if (entries.length === 0) break;
+        reading = iterator.nextv(readAhead);
+        reading.catch(() => undefined);
         for (const [key, value] of entries) {
           const body = unseal(key, value);
           if (key[0] === prefix.head) found = Head.decode(body);

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { KeyValue } from '../../api/etcd/messages.ts';
+import { WireReader } from '../../api/etcd/wire.ts';
 
 /**
  * The records in LevelDB:
@@ -93,8 +93,40 @@ export interface Summary {
   lease: bigint;
 }
 
-/** Reads a KeyValue without its value. Keys are strings of one character a byte: they sort as bytes do. */
+/**
+ * Reads a KeyValue without its value. Keys are strings of one character a byte: they sort as bytes do.
+ * Opening the store does this for every record, so it does not go through the general decoder.
+ */
 export function summarize(raw: Buffer): Summary {
-  const { key, create_revision, version, lease } = KeyValue.decode(raw);
-  return { key: key.toString('latin1'), createRevision: create_revision, version, lease };
+  const summary: Summary = { key: '', createRevision: 0, version: 0, lease: 0n };
+  const reader = new WireReader(raw);
+  while (reader.position < reader.end) {
+    switch (reader.uint32()) {
+      case tag.key: {
+        const end = reader.fieldEnd();
+        summary.key = raw.toString('latin1', reader.position, end);
+        reader.position = end;
+        break;
+      }
+      case tag.createRevision:
+        summary.createRevision = reader.int64();
+        break;
+      case tag.version:
+        summary.version = reader.int64();
+        break;
+      case tag.modRevision:
+        reader.int64();
+        break;
+      case tag.lease:
+        summary.lease = BigInt.asIntN(64, reader.uint64());
+        break;
+      default:
+        // Only the value is left.
+        reader.position = reader.fieldEnd();
+    }
+  }
+  return summary;
 }
+
+/** First bytes of a KeyValue's fields: number and wire type. */
+const tag = { key: 0x0a, createRevision: 0x10, modRevision: 0x18, version: 0x20, lease: 0x30 } as const;

@@ -48,8 +48,14 @@ export class StoreProcess {
     child.stderr?.on('data', (chunk: Buffer) => {
       this.stderr = (this.stderr + chunk.toString()).slice(-65_536);
     });
+    // A test that is cut short must not leave servers behind.
+    const end = () => child.kill('SIGKILL');
+    process.once('exit', end);
     this.exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => resolve({ code, signal }));
+      child.once('exit', (code, signal) => {
+        process.off('exit', end);
+        resolve({ code, signal });
+      });
     });
   }
 
