@@ -48,7 +48,6 @@ const outputFolder = join(repository, '.cache', 'test');
 const bin = dirname(process.execPath);
 
 const tapProgram = join(repository, 'node_modules', '.bin', 'tap');
-const tapProgram = join(repository, 'node_modules', '.bin', 'tap');
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
