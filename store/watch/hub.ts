@@ -6,6 +6,9 @@ import { WatchEvent } from './event.ts';
 import { RangeGroup, type Watcher } from './watcher.ts';
 
 const chunkRecords = 1000;
+/** More watchers than this are told in gathered responses, so many milliseconds after the first change. */
+const largeAudience = 64;
+const gatherMilliseconds = 8;
 
 /**
  * Feeds watchers.
@@ -16,12 +19,16 @@ const chunkRecords = 1000;
  * Invariants:
  * - A late watcher joins the others in the same turn of the event loop in which it is seen to have everything
  *   up to the durable revision. Commits are told in whole turns, so there is no gap and no repeat.
+ * - What is held back is of revisions that every watcher that joins meanwhile has already, or does not want.
  * - Events of one revision are always handed to the sink together.
  */
 export class WatchHub {
   private readonly singles = new Map<string, RangeGroup>();
   private readonly ranges = new Map<string, RangeGroup>();
   private readonly late = new Set<Watcher>();
+  /** Durable changes that synced watchers have not been told of. */
+  private untold: WatchEvent[] = [];
+  private timer: NodeJS.Timeout | undefined;
   private catchingUp = false;
   private mvcc!: Mvcc;
   private readonly onError: (error: unknown) => void;
@@ -90,10 +97,25 @@ export class WatchHub {
     return found;
   }
 
-  /** Tells watchers of a durable group, in the turn in which it became readable. */
+  /**
+   * Tells watchers of a durable group: at once, or when many watchers have to be told, together with the groups
+   * of the next few milliseconds, since a response costs more than an event in it.
+   */
   notify(changes: readonly Change[]): void {
     if (this.singles.size + this.ranges.size === 0) return;
-    const events = changes.map((change) => this.eventOf(change));
+    for (const change of changes) this.untold.push(this.eventOf(change));
+    if (this.timer) return;
+    if (this.audience() <= largeAudience) this.flush();
+    else this.timer = setTimeout(() => this.flush(), gatherMilliseconds);
+  }
+
+  private audience(): number {
+    let size = 0;
+    for (const group of this.match(this.untold).keys()) size += group.synced.size;
+    return size;
+  }
+
+  private match(events: readonly WatchEvent[]): Map<RangeGroup, WatchEvent[]> {
     const matched = new Map<RangeGroup, WatchEvent[]>();
     const add = (group: RangeGroup, event: WatchEvent) => {
       const list = matched.get(group);
@@ -105,7 +127,17 @@ export class WatchHub {
       if (single) add(single, event);
       for (const group of this.ranges.values()) if (group.matches(event.key)) add(group, event);
     }
-    for (const [group, list] of matched)
+    return matched;
+  }
+
+  /** Hands out what is held back. Whoever reports a revision to a client does it first. */
+  flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const events = this.untold;
+    if (events.length === 0) return;
+    this.untold = [];
+    for (const [group, list] of this.match(events))
       for (const watcher of group.synced) {
         if (watcher.sink.ready) {
           this.send(watcher, list);
@@ -130,7 +162,8 @@ export class WatchHub {
       revision,
       deleted,
       kv: deleted ? tombstone(raw, revision) : raw,
-      readPrevious: () => previous && this.mvcc.read(entry, previous),
+      readPrevious: () =>
+        previous && revision - 1 >= this.mvcc.compactRevision ? this.mvcc.read(entry, previous) : undefined,
     });
   }
 

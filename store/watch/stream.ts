@@ -3,7 +3,7 @@ import {
   FilterType,
   type WatchCreateRequest,
   type WatchRequest,
-  type WatchResponse,
+  WatchResponse,
 } from '../../api/etcd/messages.ts';
 import type { BidiStream } from '../grpc/service.ts';
 import type { WatchEvent } from './event.ts';
@@ -18,6 +18,23 @@ export interface WatchStreamOptions {
   revision: () => number;
   /** Responses for watches with `fragment` are cut into pieces of at most so many bytes. */
   fragmentBytes: number;
+}
+
+const encodings = new WeakMap<readonly WatchEvent[], { plain?: Buffer; withPrevious?: Buffer }>();
+
+/**
+ * The `events` field of a response. All watchers of a key range are sent the same list, so it is made once; it is
+ * the last field, so it can be put behind the ones that differ.
+ */
+function encodeTogether(events: readonly WatchEvent[], previous: boolean): Buffer {
+  let known = encodings.get(events);
+  if (!known) {
+    known = {};
+    encodings.set(events, known);
+  }
+  const name = previous ? 'withPrevious' : 'plain';
+  known[name] ??= WatchResponse.encode({ events: events.map((event) => event.encode(previous)) });
+  return known[name];
 }
 
 /** Revisions are put together in one response up to this size; clients of grpc-js refuse 4 MiB. */
@@ -116,6 +133,12 @@ export class WatchStream implements WatchSink {
 
   send(watcher: Watcher, events: readonly WatchEvent[]): void {
     watcher.quiet = false;
+    const shared = encodeTogether(events, watcher.previous);
+    if (shared.length <= Math.min(responseBytes, this.options.fragmentBytes)) {
+      const head = WatchResponse.encode({ header: this.options.header(), watch_id: watcher.id });
+      this.write(Buffer.concat([head, shared]));
+      return;
+    }
     let pending: Buffer[] = [];
     let size = 0;
     for (let at = 0; at < events.length; ) {
@@ -176,6 +199,9 @@ export class WatchStream implements WatchSink {
   /** Answers a progress request once all watches of the stream have everything up to the revision reported. */
   private reportProgress(): void {
     if (!this.progressWanted) return;
+    this.options.hub.flush();
+    // Sending what was held back may have found the client too slow.
+    if (!this.progressWanted) return;
     for (const watcher of this.watchers.values()) if (this.options.hub.isLate(watcher)) return;
     this.progressWanted = false;
     this.write({ header: this.options.header(), watch_id: noWatch });
@@ -183,6 +209,7 @@ export class WatchStream implements WatchSink {
 
   /** Tells watches that asked for it and had no event for a while how far they are. */
   notifyProgress(): void {
+    this.options.hub.flush();
     for (const watcher of this.watchers.values()) {
       if (watcher.progressNotify && watcher.quiet && this.ready && !this.options.hub.isLate(watcher))
         this.write({ header: this.options.header(), watch_id: watcher.id });
