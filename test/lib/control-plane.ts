@@ -95,6 +95,16 @@ export async function startControlPlane(
     child.kill(signal);
     await ended;
   };
+  // A test that is cut off must leave no process behind either.
+  const killAll = () => {
+    for (const child of running.values()) child.kill('SIGKILL');
+  };
+  const cutOff = () => {
+    killAll();
+    process.exit(143);
+  };
+  process.once('exit', killAll);
+  process.once('SIGTERM', cutOff);
   const client = async (identity = 'admin') => {
     const made = new ApiClient({
       config: await loadKubeconfig(paths.kubeconfig(identity)),
@@ -104,6 +114,8 @@ export async function startControlPlane(
     return made;
   };
   const stop = async () => {
+    process.off('exit', killAll);
+    process.off('SIGTERM', cutOff);
     for (const made of clients) made.close();
     await Promise.all([...running.keys()].filter((name) => name !== 'store').map((name) => kill(name)));
     await kill('store');
