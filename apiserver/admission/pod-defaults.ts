@@ -31,10 +31,17 @@ const systemPriorities: Readonly<Record<string, number>> = {
 /** Resolves `priorityClassName` to a number. Only the two built-in classes exist. */
 export const priority: AdmissionPlugin = {
   name: 'Priority',
-  admit({ operation, served, subresource, name, object }) {
-    if (operation !== 'CREATE' || served.kind.plural !== 'pods' || served.kind.group || subresource) return;
+  admit({ operation, served, subresource, name, object, oldObject }) {
+    if (operation === 'DELETE' || served.kind.plural !== 'pods' || served.kind.group || subresource) return;
     const { spec } = object as Pod;
     if (!spec) return;
+    if (operation === 'UPDATE') {
+      // Set here on creation, so a client need not send it back.
+      const before = (oldObject as Pod).spec;
+      spec.priority ??= before?.priority;
+      spec.preemptionPolicy ??= before?.preemptionPolicy;
+      return;
+    }
     const className = spec.priorityClassName;
     const value = className ? systemPriorities[className] : 0;
     if (value === undefined)

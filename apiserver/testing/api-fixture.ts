@@ -74,7 +74,9 @@ export async function startApiFixture(extra: readonly string[] = []): Promise<Ap
     '--client-ca-file=ca.crt',
     '--token-auth-file=tokens.csv',
     '--service-account-signing-key-file=sa.key',
-    '--disable-admission-plugins=ServiceAccount',
+    ...(extra.some((flag) => flag.startsWith('--disable-admission-plugins'))
+      ? []
+      : ['--disable-admission-plugins=ServiceAccount']),
     ...extra,
   ]);
   const stopping = new AbortController();
