@@ -15,6 +15,7 @@ import { aptInstall, ensureEngine } from '../engine/ensure-engine.ts';
 import { pathsOf, repository } from '../paths.ts';
 import { findProgram } from '../preflight/facts.ts';
 import { readPidFile } from '../processes.ts';
+import { run } from '../run.ts';
 import { endProcess } from '../supervised-process.ts';
 import { addCounts, type Counts, summaryOf } from '../tap-summary.ts';
 
@@ -83,6 +84,7 @@ export async function test({ files, only }: TestOptions): Promise<number> {
     counts = addCounts(counts, { passed: 0, failed: 1 });
   } finally {
     if (findProgram('docker')) await removeTestImages();
+    if (wanted('e2e')) await removeTestImages();
     const engine = readPidFile(scratch.pidFile('dockerd'));
     if (engine) await endProcess(engine, 30_000);
     rmSync(scratch.root, { recursive: true, force: true });
@@ -97,6 +99,13 @@ async function removeTestImages(): Promise<void> {
   const filter = `reference=${testImages}/*`;
   await stream('docker', ['images', '--quiet', '--filter', filter], (line) => ids.add(line));
   if (ids.size) await stream('docker', ['rmi', ...ids], () => undefined);
+}
+
+/** Images that tests made; all of them are named so. */
+async function removeTestImages(): Promise<void> {
+  const list = await run('docker', ['images', '--quiet', '--filter', 'reference=nekalakube-test/*']);
+  const ids = [...new Set(list.stdout.split('\n').filter(Boolean))];
+  if (ids.length) await run('docker', ['rmi', '--force', ...ids]);
 }
 
 async function prepare(scratch: string): Promise<void> {
