@@ -15,7 +15,6 @@ import { aptInstall, ensureEngine } from '../engine/ensure-engine.ts';
 import { pathsOf, repository } from '../paths.ts';
 import { findProgram } from '../preflight/facts.ts';
 import { readPidFile } from '../processes.ts';
-import { run } from '../run.ts';
 import { endProcess } from '../supervised-process.ts';
 import { addCounts, type Counts, summaryOf } from '../tap-summary.ts';
 
@@ -67,8 +66,6 @@ export async function test({ files, only }: TestOptions): Promise<number> {
       await prepare(scratch.root);
       await buildRunner();
     }
-    // Its first run after an install would use the plugins of the package as it came, not those of .taprc.
-    if (await stream(tapProgram, ['build'], () => undefined)) throw new Error('tap build failed');
     const all = files.length
       ? files
       : globSync('**/*.test.ts', { cwd: repository, exclude: ['node_modules', '.cache'] });
@@ -84,7 +81,6 @@ export async function test({ files, only }: TestOptions): Promise<number> {
     counts = addCounts(counts, { passed: 0, failed: 1 });
   } finally {
     if (findProgram('docker')) await removeTestImages();
-    if (wanted('e2e')) await removeTestImages();
     const engine = readPidFile(scratch.pidFile('dockerd'));
     if (engine) await endProcess(engine, 30_000);
     rmSync(scratch.root, { recursive: true, force: true });
@@ -99,13 +95,6 @@ async function removeTestImages(): Promise<void> {
   const filter = `reference=${testImages}/*`;
   await stream('docker', ['images', '--quiet', '--filter', filter], (line) => ids.add(line));
   if (ids.size) await stream('docker', ['rmi', ...ids], () => undefined);
-}
-
-/** Images that tests made; all of them are named so. */
-async function removeTestImages(): Promise<void> {
-  const list = await run('docker', ['images', '--quiet', '--filter', 'reference=nekalakube-test/*']);
-  const ids = [...new Set(list.stdout.split('\n').filter(Boolean))];
-  if (ids.length) await run('docker', ['rmi', '--force', ...ids]);
 }
 
 async function prepare(scratch: string): Promise<void> {
