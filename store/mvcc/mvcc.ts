@@ -13,6 +13,7 @@ import {
   revisionKey,
   summarize,
 } from './record.ts';
+import { Slab } from './slab.ts';
 import { SortedIndex } from './sorted-index.ts';
 import type { TxnView } from './txn.ts';
 
@@ -90,6 +91,7 @@ export class Mvcc {
   private readonly garbage = new Garbage();
   private readonly cached = new Queue<{ entry: KeyEntry; revision: number; size: number }>();
   private cachedBytes = 0;
+  private readonly slab = new Slab();
 
   // The writer's own view, ahead of the durable one by the running group.
   private writeRevision = 1;
@@ -308,9 +310,10 @@ export class Mvcc {
   change(
     key: string,
     location: Location,
-    raw: Buffer,
+    encoded: Buffer,
     state: { createRevision: number; version: number },
   ): void {
+    const raw = this.slab.copy(encoded);
     let entry = this.index.get(key);
     let previous: Location | undefined;
     if (entry) {
