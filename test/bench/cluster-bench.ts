@@ -1,34 +1,12 @@
 // What a cluster on this machine costs. Usage: cluster-bench.ts
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { clientTool } from '../../deploy/kubectl-binary.ts';
 import { startCluster, type TestCluster } from '../lib/cluster.ts';
 import { busyboxImage, makeBusyboxImage } from '../lib/images.ts';
 
-export const median = (values: readonly number[]): number =>
+const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-
-/**
- * How much slower than an idle one this machine is now: the time that two busy threads, one a core, take
- * for work of known processor time. 1 on an idle machine. What takes seconds cannot be judged without it on
- * a machine that does other things besides.
- */
-export async function slowness(milliseconds = 500): Promise<number> {
-  const spin = `const { parentPort } = require('node:worker_threads');
-    const cpu = () => { const u = process.threadCpuUsage(); return (u.user + u.system) / 1000; };
-    const began = performance.now(); const start = cpu();
-    while (cpu() - start < ${milliseconds}) for (let i = 0; i < 1e5; i++);
-    parentPort.postMessage((performance.now() - began) / ${milliseconds});`;
-  const one = () =>
-    new Promise<number>((resolve, reject) => {
-      const worker = new Worker(spin, { eval: true });
-      worker.once('message', resolve);
-      worker.once('error', reject);
-    });
-  const ratios = await Promise.all([one(), one()]);
-  return Math.max(1, (ratios[0]! + ratios[1]!) / 2);
-}
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
@@ -42,10 +20,7 @@ async function nkube(cluster: TestCluster, ...args: string[]): Promise<void> {
 }
 
 /** Seconds that `nkube up` takes after `down`, `rounds` times, and when the cluster is up already. */
-export async function warmUps(
-  cluster: TestCluster,
-  rounds: number,
-): Promise<{ seconds: number[]; again: number }> {
+async function warmUps(cluster: TestCluster, rounds: number): Promise<{ seconds: number[]; again: number }> {
   const seconds: number[] = [];
   for (let i = 0; i < rounds; i++) {
     await nkube(cluster, 'down');
@@ -66,7 +41,7 @@ const pod = (name: string) =>
   });
 
 /** Seconds from the start of `kubectl apply` to the condition Ready, for one pod after another. */
-export async function applyToReady(cluster: TestCluster, pods: number): Promise<number[]> {
+async function applyToReady(cluster: TestCluster, pods: number): Promise<number[]> {
   await clientTool('kubectl', '1.35');
   const seconds: number[] = [];
   for (let i = 0; i < pods; i++) {
