@@ -1,7 +1,8 @@
 import t from 'tap';
+import { tolerates } from '../../api/taints.ts';
 import type { Toleration } from '../../api/types/core-v1.ts';
 import { aPod, at } from '../testing/objects.ts';
-import { evictionTime, tolerates } from './plan.ts';
+import { evictionTime } from './plan.ts';
 
 const unreachable = { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: at(100) };
 const other = { key: 'maintenance', value: 'soon', effect: 'NoExecute', timeAdded: at(150) };

@@ -1,21 +1,9 @@
 import { findCondition } from '../../api/conditions.ts';
+import { tolerates } from '../../api/taints.ts';
 import type { Pod, Taint, Toleration } from '../../api/types/core-v1.ts';
 import { millisecondsOf } from '../common/time.ts';
 
 /** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions */
-
-export function tolerates(toleration: Toleration, taint: Taint): boolean {
-  if (toleration.effect && toleration.effect !== taint.effect) return false;
-  if (toleration.key && toleration.key !== taint.key) return false;
-  switch (toleration.operator || 'Equal') {
-    case 'Exists':
-      return true;
-    case 'Equal':
-      return Boolean(toleration.key) && (toleration.value ?? '') === (taint.value ?? '');
-    default:
-      return false;
-  }
-}
 
 /** When a pod came to its node: its tolerated seconds count from then if the taint is older. */
 const boundAt = (pod: Pod): number =>
