@@ -1,10 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { EtcdClient } from '../../store/testing/etcd.ts';
 import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
+import { type RunningProgram, startProgram } from '../lib/program.ts';
+import { waitUntil } from '../lib/wait-until.ts';
 
 /** etcdctl's commands against our store and a real etcd: what is printed must be the same. */
 
@@ -35,6 +37,11 @@ async function etcdctl(target: StoreProcess, args: readonly string[], input = ''
       .filter((line) => !line.startsWith('{'))
       .join('\n');
   }
+}
+
+/** A command that goes on until it is stopped. */
+function etcdctlStarted(target: StoreProcess, args: readonly string[]): RunningProgram {
+  return startProgram('etcdctl', ['--endpoints', target.url, ...args], { environment: { ETCDCTL_API: '3' } });
 }
 
 /** What differs between any two servers. */
@@ -116,36 +123,22 @@ t.test('etcdctl lease: granted, attached, seen with its keys, revoked with them'
 t.test('etcdctl watch sees history, changes and deletions with previous values', async (t) => {
   await etcdctl(store!, ['put', 'w/1', 'old']);
   const first = /"mod_revision":(\d+)/.exec(await etcdctl(store!, ['get', 'w/1', '-w', 'json']))![1]!;
-  const watching = spawn(
-    'etcdctl',
-    ['--endpoints', store!.url, 'watch', 'w/', '--prefix', '--prev-kv', '--rev', first],
-    {
-      env: { ...process.env, ETCDCTL_API: '3' },
-    },
-  );
-  let output = '';
-  const done = new Promise<void>((resolve) => {
-    watching.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-      if (output.includes('DELETE')) resolve();
-    });
-  });
+  const watching = etcdctlStarted(store!, ['watch', 'w/', '--prefix', '--prev-kv', '--rev', first]);
   await etcdctl(store!, ['put', 'w/1', 'new']);
   await etcdctl(store!, ['del', 'w/1']);
-  await done;
-  watching.kill();
-  t.match(output.replace(/\n+/g, '\n'), 'PUT\nw/1\nold\nPUT\nw/1\nold\nw/1\nnew\nDELETE\nw/1\nnew\nw/1');
+  // etcdctl prints each line by itself: only the last one says that all are there.
+  const lines = () => watching.stdout().replace(/\n+/g, '\n');
+  const expected = 'PUT\nw/1\nold\nPUT\nw/1\nold\nw/1\nnew\nDELETE\nw/1\nnew\nw/1\n';
+  await waitUntil('three events', () => lines().length >= expected.length);
+  await watching.stop();
+  t.equal(lines(), expected);
 });
 
 t.test('etcdctl elect, endpoint status, member list', async (t) => {
-  const electing = spawn('etcdctl', ['--endpoints', store!.url, 'elect', 'e', 'me'], {
-    env: { ...process.env, ETCDCTL_API: '3' },
-  });
-  const elected = await new Promise<string>((resolve) => {
-    electing.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()));
-  });
-  electing.kill();
-  t.match(elected, /^e\/[0-9a-f]+\nme/);
+  const electing = etcdctlStarted(store!, ['elect', 'e', 'me']);
+  await waitUntil('the election', () => electing.stdout().includes('me\n'));
+  await electing.stop();
+  t.match(electing.stdout(), /^e\/[0-9a-f]+\nme\n$/);
   t.match(await etcdctl(store!, ['endpoint', 'status']), /, 3\.5\.0, .* true, false, 2, /);
   t.match(await etcdctl(store!, ['member', 'list']), /started, default, /);
 });
@@ -158,20 +151,10 @@ t.test('what a single member cannot do is refused in words', async (t) => {
 
 t.test('make-mirror copies from our store to an etcd', async (t) => {
   await etcdctl(store!, ['put', 'mirror/a', '1']);
-  const mirroring = spawn(
-    'etcdctl',
-    ['--endpoints', store!.url, 'make-mirror', '--prefix', 'mirror/', etcd!.url],
-    { env: { ...process.env, ETCDCTL_API: '3' } },
-  );
-  await t.resolves(
-    (async () => {
-      for (const end = Date.now() + 20_000; ; ) {
-        if ((await etcdctl(etcd!, ['get', 'mirror/a'])) === 'mirror/a\n1\n') return;
-        if (Date.now() > end) throw new Error('not mirrored');
-      }
-    })(),
-  );
-  mirroring.kill();
+  const mirroring = etcdctlStarted(store!, ['make-mirror', '--prefix', 'mirror/', etcd!.url]);
+  await waitUntil('the mirror', async () => (await etcdctl(etcd!, ['get', 'mirror/a'])) === 'mirror/a\n1\n');
+  await mirroring.stop();
+  t.equal(await etcdctl(etcd!, ['get', 'mirror/a']), 'mirror/a\n1\n');
 });
 
 t.test(
