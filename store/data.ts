@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockData } from './data-lock.ts';
-import { memberDirectory, witnessFile } from './directories.ts';
 import { Faults } from './fault.ts';
 import type { StoreFlags } from './flags.ts';
 import { Lessor } from './lease/lessor.ts';
@@ -9,8 +8,6 @@ import type { Logger } from './log.ts';
 import type { StoreMetrics } from './metrics/store-metrics.ts';
 import { Disk } from './mvcc/disk.ts';
 import { Mvcc } from './mvcc/mvcc.ts';
-import { DamageError } from './mvcc/record.ts';
-import { Witness } from './mvcc/witness.ts';
 import { WatchHub } from './watch/hub.ts';
 
 const cacheBytes = 32 * 1024 * 1024;
@@ -38,17 +35,22 @@ export async function openData(flags: StoreFlags, log: Logger): Promise<Data> {
   const lock = await lockData(directory);
   removeLeftovers(directory);
   const faults = new Faults(process.env.STORE_FAULT);
-  const disk = await Disk.open({ directory: join(directory, memberDirectory), faults });
-  const witness = new Witness(join(directory, witnessFile));
+  let mvcc: Mvcc | undefined;
+  const disk = await Disk.open({
+    directory,
+    faults,
+    onFailure: (error) => mvcc?.fail(error),
+    acceptLoss: flags['accept-data-loss'],
+    onLoss: (message) => log.warn(message),
+  });
   const hub = new WatchHub(onError);
   const lessor = new Lessor({ now: () => performance.now(), onError });
   const data: Pick<Data, 'metrics'> = { metrics: undefined };
-  const mvcc = await Mvcc.open({
+  mvcc = await Mvcc.open({
     disk,
     faults,
     leases: lessor,
     cacheBytes,
-    note: (revision) => witness.note(revision),
     onCommit: (changes) => {
       for (const { deleted } of changes)
         if (deleted) data.metrics?.deletes.add();
@@ -59,7 +61,6 @@ export async function openData(flags: StoreFlags, log: Logger): Promise<Data> {
     onFailure: (error) =>
       log.fatal({ err: error }, 'a write failed: writes are refused until the store is started again'),
   });
-  checkWitness({ witness, revision: mvcc.revision, accept: flags['accept-data-loss'], log });
   hub.start(mvcc);
   return Object.assign(data, {
     disk,
@@ -69,7 +70,6 @@ export async function openData(flags: StoreFlags, log: Logger): Promise<Data> {
     faults,
     close: async () => {
       await mvcc.close();
-      witness.close();
       lock?.close();
     },
   });
@@ -79,19 +79,4 @@ export async function openData(flags: StoreFlags, log: Logger): Promise<Data> {
 function removeLeftovers(directory: string): void {
   for (const name of readdirSync(directory))
     if (/^snapshot-.*\.tmp$/.test(name)) rmSync(join(directory, name), { force: true });
-}
-
-function checkWitness(options: { witness: Witness; revision: number; accept: boolean; log: Logger }): void {
-  const { witness, revision, accept, log } = options;
-  const seen = witness.read();
-  if (seen <= revision) return;
-  const message =
-    `the log on disk ends at revision ${revision}, but writes up to revision ${seen} were acknowledged: ` +
-    'a file was cut off or replaced by an older one';
-  if (!accept)
-    throw new DamageError(
-      `${message}; restore a snapshot, or start with --accept-data-loss to go on from revision ${revision}`,
-    );
-  log.warn({ revision, acknowledged: seen }, `${message}; going on from revision ${revision} as told`);
-  witness.note(revision);
 }

@@ -1,3 +1,3 @@
 /** Names inside the data directory. */
 export const memberDirectory = 'member';
-export const witnessFile = 'witness';
+export const journalDirectory = 'journal';

@@ -4,6 +4,9 @@ export type FaultPoint =
   | 'during-commit'
   | 'after-commit'
   | 'after-publish'
+  | 'before-apply'
+  | 'during-apply'
+  | 'after-checkpoint'
   | 'before-compaction'
   | 'during-compaction'
   | 'during-snapshot';

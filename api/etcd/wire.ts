@@ -243,9 +243,12 @@ export class WireWriter {
     this.uint32(size);
   }
 
-  /** The finished message after `prefix` bytes left for the caller to fill. The writer is empty afterwards. */
-  finish(prefix: number): Buffer {
-    const result = Buffer.allocUnsafe(prefix + this.length);
+  /**
+   * The finished message after `prefix` bytes left for the caller to fill, in a buffer of exactly that size from
+   * `allocate`. The writer is empty afterwards.
+   */
+  finish(prefix: number, allocate: (size: number) => Buffer = Buffer.allocUnsafe): Buffer {
+    const result = allocate(prefix + this.length);
     this.buffer.copy(result, prefix, this.position);
     this.clear();
     return result;

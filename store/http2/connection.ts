@@ -219,21 +219,21 @@ export class Http2Connection implements StreamHost {
   // ---- receiving ----------------------------------------------------------------------------------------
 
   private receive(chunk: Buffer): void {
-    if (this.ended) return;
-    let data = chunk;
-    if (this.inputMissing > chunk.length) {
-      this.inputChunks.push(chunk);
-      this.inputMissing -= chunk.length;
-      return;
-    }
-    if (this.inputChunks.length > 0) {
-      this.inputChunks.push(chunk);
-      data = Buffer.concat(this.inputChunks);
-      this.inputChunks = [];
-    }
-    this.inputMissing = 0;
-    this.input = data;
     try {
+      let rest = chunk;
+      // Only the frame that a chunk ends in is copied, never the chunk behind it.
+      while (this.inputChunks.length > 0 && rest.length > 0 && !this.ended) {
+        const part = rest.subarray(0, this.inputMissing);
+        rest = rest.subarray(part.length);
+        this.inputChunks.push(part);
+        this.inputMissing -= part.length;
+        if (this.inputMissing > 0) return;
+        this.input = Buffer.concat(this.inputChunks);
+        this.inputChunks = [];
+        this.parse();
+      }
+      if (rest.length === 0 || this.ended) return;
+      this.input = rest;
       this.parse();
     } catch (error) {
       this.fail(error);

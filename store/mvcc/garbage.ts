@@ -1,32 +1,5 @@
 import type { KeyEntry } from './key-entry.ts';
-
-/** A first-in-first-out queue that neither shifts an array on every take nor keeps what was taken. */
-export class Queue<T> {
-  private items: T[] = [];
-  private head = 0;
-
-  get length(): number {
-    return this.items.length - this.head;
-  }
-
-  push(item: T): void {
-    this.items.push(item);
-  }
-
-  first(): T | undefined {
-    return this.items[this.head];
-  }
-
-  shift(): T | undefined {
-    if (this.head === this.items.length) return undefined;
-    const item = this.items[this.head++];
-    if (this.head > 1024 && this.head * 2 > this.items.length) {
-      this.items = this.items.slice(this.head);
-      this.head = 0;
-    }
-    return item;
-  }
-}
+import { Queue } from './queue.ts';
 
 /**
  * Which changes a compaction may remove, in the order in which they become removable, so that its cost is that

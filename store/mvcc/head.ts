@@ -9,6 +9,8 @@ export const Head = message({
   compact_revision: int64(2),
   count: int64(3),
   sum: int64(4),
+  /** Number of the journal's group that wrote it. */
+  sequence: int64(5),
 });
 export type Head = Infer<typeof Head>;
 

@@ -46,7 +46,6 @@ async function open(directory: string): Promise<Mvcc> {
     leases: lessor,
     // Small, so that values are read from disk as well as from memory.
     cacheBytes: 200,
-    note: () => undefined,
     onCommit: () => undefined,
     onDurable: () => undefined,
     onFailure: (error) => t.fail(String(error)),
@@ -158,7 +157,7 @@ t.test('compaction leaves one record a living key, and none of a deleted one', a
   await mvcc.compacted();
   t.equal(mvcc.size, 1);
   t.equal(mvcc.garbageCount, 0);
-  const scan = mvcc.scan(0, mvcc.revision);
+  const scan = mvcc.scan(0, await mvcc.scannable());
   t.equal((await scan.next(100)).length, 1);
   await scan.close();
   await mvcc.close();

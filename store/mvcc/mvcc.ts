@@ -2,14 +2,17 @@ import { KeyValue } from '../../api/etcd/messages.ts';
 import { errors } from '../errors.ts';
 import type { Faults } from '../fault.ts';
 import type { Disk, RecordScan } from './disk.ts';
-import { Garbage, Queue } from './garbage.ts';
+import { Garbage } from './garbage.ts';
 import { KeyEntry } from './key-entry.ts';
+import { Queue } from './queue.ts';
 import {
+  crcSize,
   type Location,
   leaseKey,
   memberKey,
   parseRevisionKey,
   prefix,
+  recordOf,
   revisionKey,
   summarize,
 } from './record.ts';
@@ -26,6 +29,8 @@ export interface Change {
   deleted: boolean;
   /** The KeyValue's bytes. */
   raw: Buffer;
+  /** The same with room for the record's checksum in front. */
+  record: Buffer;
   /** The key's previous value, if it had one. */
   previous: Location | undefined;
 }
@@ -44,8 +49,6 @@ export interface LeaseLedger {
 export interface MvccOptions {
   disk: Disk;
   faults: Faults;
-  /** Told the revision of a durable group before its clients are. */
-  note(revision: number): void;
   leases: LeaseLedger;
   /** Bytes of current values kept in memory. */
   cacheBytes: number;
@@ -98,7 +101,7 @@ export class Mvcc {
   private writeCompactRevision = -1;
   private changes: Change[] = [];
   private changeBytes = 0;
-  private readonly extraPuts: { key: Buffer; body: Uint8Array }[] = [];
+  private readonly extraPuts: { key: Buffer; record: Buffer }[] = [];
   private removals: Buffer[] = [];
   /** Changes of the running group that a later one of it has superseded. */
   private readonly overlay = new Map<string, Buffer>();
@@ -213,7 +216,12 @@ export class Mvcc {
     }
   }
 
-  /** The durable changes between two revisions, both included, in order. */
+  /** Resolves to a revision up to which {@link scan} sees everything: at least the durable one of now. */
+  scannable(): Promise<number> {
+    return this.disk.scannable();
+  }
+
+  /** The changes between two revisions, both included, in order, as far as they are {@link scannable}. */
   scan(from: number, to: number): RecordScan {
     return this.disk.scan(revisionKey(from, 0), revisionKey(to + 1, 0));
   }
@@ -255,12 +263,18 @@ export class Mvcc {
     try {
       await this.commit();
     } catch (error) {
-      this.failure = error;
-      this.options.onFailure(error);
+      this.fail(error);
       for (const { reject } of outcomes) reject(errors.writeFailed());
       return;
     }
     for (const { report } of outcomes) report();
+  }
+
+  /** Nothing more is written from now on. */
+  fail(error: unknown): void {
+    if (this.failure) return;
+    this.failure = error;
+    this.options.onFailure(error);
   }
 
   private drain(): Waiting[] {
@@ -273,7 +287,7 @@ export class Mvcc {
     const { changes, removals, extraPuts } = this;
     const compacted = this.writeCompactRevision !== this.compactRevision;
     if (changes.length + removals.length + extraPuts.length > 0 || compacted) {
-      const puts = changes.map(({ revision, sub, raw }) => ({ key: revisionKey(revision, sub), body: raw }));
+      const puts = changes.map(({ revision, sub, record }) => ({ key: revisionKey(revision, sub), record }));
       const start = performance.now();
       await this.disk.commit(
         { puts: [...puts, ...extraPuts], removals },
@@ -287,7 +301,6 @@ export class Mvcc {
       this.overlay.clear();
       this.revision = this.writeRevision;
       this.compactRevision = this.writeCompactRevision;
-      this.options.note(this.revision);
       if (changes.length > 0) this.options.onCommit(changes, this.revision);
       this.options.faults.pass('after-publish');
     }
@@ -306,14 +319,15 @@ export class Mvcc {
     return this.options.leases;
   }
 
-  /** For {@link WriteTransaction}: records one change of a key. */
+  /** For {@link WriteTransaction}: records one change of a key; `encoded` is a record without its checksum. */
   change(
     key: string,
     location: Location,
     encoded: Buffer,
     state: { createRevision: number; version: number },
   ): void {
-    const raw = this.slab.copy(encoded);
+    const record = this.slab.keep(encoded);
+    const raw = record.subarray(crcSize);
     let entry = this.index.get(key);
     let previous: Location | undefined;
     if (entry) {
@@ -334,7 +348,7 @@ export class Mvcc {
     this.cache(entry, raw);
     const deleted = state.version === 0;
     if (deleted) this.garbage.addDeletion(location.revision, entry);
-    this.changes.push({ entry, key, ...location, deleted, raw, previous });
+    this.changes.push({ entry, key, ...location, deleted, raw, record, previous });
     this.changeBytes += raw.length;
   }
 
@@ -345,7 +359,7 @@ export class Mvcc {
 
   /** For an operation on the writer: stores a lease with its group. */
   putLease(id: bigint, body: Uint8Array): void {
-    this.extraPuts.push({ key: leaseKey(id), body });
+    this.extraPuts.push({ key: leaseKey(id), record: recordOf(body) });
   }
 
   /** For an operation on the writer: removes a stored lease with its group. */
@@ -355,7 +369,7 @@ export class Mvcc {
 
   /** For an operation on the writer: stores identity and alarms with its group. */
   putMember(body: Uint8Array): void {
-    this.extraPuts.push({ key: memberKey, body });
+    this.extraPuts.push({ key: memberKey, record: recordOf(body) });
   }
 
   // ---- compaction ----------------------------------------------------------------------------------------
@@ -466,15 +480,15 @@ export class WriteTransaction implements TxnView {
     const exists = entry !== undefined && !entry.deleted;
     const createRevision = exists ? entry.createRevision : location.revision;
     const version = exists ? entry.version + 1 : 1;
-    const raw = KeyValue.encode({
+    const fields = {
       key,
       create_revision: createRevision,
       mod_revision: location.revision,
       version,
       value,
       lease,
-    });
-    this.mvcc.change(name, location, raw, { createRevision, version });
+    };
+    this.mvcc.change(name, location, KeyValue.encode(fields, crcSize), { createRevision, version });
     const { leases } = this.mvcc;
     leases.detach(name);
     if (lease !== 0n) leases.attach(lease, name);
@@ -482,8 +496,8 @@ export class WriteTransaction implements TxnView {
 
   /** Deletes a key that exists. */
   delete(key: string): void {
-    const raw = KeyValue.encode({ key: Buffer.from(key, 'latin1') });
-    this.mvcc.change(key, this.next(), raw, { createRevision: 0, version: 0 });
+    const record = KeyValue.encode({ key: Buffer.from(key, 'latin1') }, crcSize);
+    this.mvcc.change(key, this.next(), record, { createRevision: 0, version: 0 });
     this.mvcc.leases.detach(key);
   }
 }

@@ -6,15 +6,16 @@ import { WireReader } from '../../api/etcd/wire.ts';
  *
  * - `r` revision(8) sub(4) → crc(4) KeyValue: one change. A tombstone is a KeyValue with only a key, as in etcd.
  * - `l` id(8) → crc(4) Lease
- * - `h` → crc(4) head: revision, compaction and the count and sum of all records above, rewritten in every batch
+ * - `r` revision(8) ffffffff → crc(4) head: revision, compaction and the count and sum of all records above. Every
+ *   batch moves it to its own revision: as history only grows at its end, LevelDB's files then cover one stretch of
+ *   history each and need not be merged. At a fixed key it would be in every file, and every merge would rewrite all.
  * - `m` → crc(4) member: identity and alarms
  *
  * Every checksum covers its key too, so a record in the wrong place is seen. The head's count and sum make a
  * record that is missing altogether seen.
  */
-export const prefix = { revision: 0x72, lease: 0x6c, head: 0x68, member: 0x6d } as const;
+export const prefix = { revision: 0x72, lease: 0x6c, member: 0x6d } as const;
 
-export const headKey = Buffer.from([prefix.head]);
 export const memberKey = Buffer.from([prefix.member]);
 export const crcSize = 4;
 
@@ -38,6 +39,17 @@ export function revisionKey(revision: number, sub: number): Buffer {
   return key;
 }
 
+const headSub = 0xffff_ffff;
+
+/** The key of the head of a history that ends at a revision: after its last change. */
+export function headKey(revision: number): Buffer {
+  return revisionKey(revision, headSub);
+}
+
+export function isHeadKey(key: Buffer): boolean {
+  return key[0] === prefix.revision && key.readUInt32BE(9) === headSub;
+}
+
 export function parseRevisionKey(key: Buffer): Location {
   return { revision: key.readUInt32BE(1) * 2 ** 32 + key.readUInt32BE(5), sub: key.readUInt32BE(9) };
 }
@@ -49,17 +61,22 @@ export function leaseKey(id: bigint): Buffer {
   return key;
 }
 
-/** The checksum of a record. */
-export function checksum(key: Buffer, body: Uint8Array): number {
+function checksum(key: Buffer, body: Uint8Array): number {
   return crc32(body, crc32(key));
 }
 
-/** A record's stored value. */
-export function seal(crc: number, body: Uint8Array): Buffer {
-  const value = Buffer.allocUnsafe(crcSize + body.length);
+/** Puts room for its checksum in front of a body. */
+export function recordOf(body: Uint8Array): Buffer {
+  const record = Buffer.allocUnsafe(crcSize + body.length);
+  record.set(body, crcSize);
+  return record;
+}
+
+/** Fills in the checksum of a stored value, whose body is behind it, and returns it. */
+export function seal(key: Buffer, value: Buffer): number {
+  const crc = checksum(key, value.subarray(crcSize));
   value.writeUInt32BE(crc, 0);
-  value.set(body, crcSize);
-  return value;
+  return crc;
 }
 
 export function storedChecksum(value: Buffer): number {
@@ -80,6 +97,7 @@ export function unseal(key: Buffer, value: Buffer): Buffer {
 export function describeKey(key: Buffer): string {
   if (key[0] === prefix.revision && key.length === 13) {
     const { revision, sub } = parseRevisionKey(key);
+    if (sub === headSub) return `of the head at revision ${revision}`;
     return `of revision ${revision}.${sub}`;
   }
   return `0x${key.toString('hex')}`;

@@ -8,8 +8,10 @@ export class Slab {
   private slab = Buffer.allocUnsafeSlow(0);
   private used = 0;
 
-  copy(bytes: Buffer): Buffer {
-    if (bytes.length > slabSize / 4) return Buffer.copyBytesFrom(bytes);
+  /** The same bytes, where they may stay. */
+  keep(bytes: Buffer): Buffer {
+    // Beyond this Buffer.allocUnsafe gives memory of its own.
+    if (bytes.length >= Buffer.poolSize >>> 1) return bytes;
     if (this.used + bytes.length > this.slab.length) {
       this.slab = Buffer.allocUnsafeSlow(slabSize);
       this.used = 0;

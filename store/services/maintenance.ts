@@ -117,7 +117,8 @@ async function sendSnapshot(context: StoreContext, stream: ResponseStream<Snapsh
   });
   try {
     // The view and the revision are of one moment; changes beyond the durable revision are left out.
-    const { revision, compactRevision } = mvcc;
+    const revision = await mvcc.scannable();
+    const { compactRevision } = mvcc;
     const scan = disk.scanAll();
     let remaining = await exportSnapshot({ scan, revision, compactRevision, path, faults });
     const hash = createHash('sha256');

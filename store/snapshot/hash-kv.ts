@@ -12,6 +12,7 @@ export async function hashKV(
 ): Promise<{ hash: number; compactRevision: number }> {
   // What a compaction has given up must not count, whether it is removed yet or not.
   await mvcc.compacted();
+  await mvcc.scannable();
   const { compactRevision } = mvcc;
   const scan = mvcc.scan(0, revision);
   let hash = crc32c(Buffer.from(bucketNames.key));

@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BoltReader } from '../bolt/reader.ts';
-import { memberDirectory } from '../directories.ts';
+import { journalDirectory, memberDirectory } from '../directories.ts';
 import { Disk } from '../mvcc/disk.ts';
-import { leaseKey, revisionKey } from '../mvcc/record.ts';
+import { leaseKey, recordOf, revisionKey } from '../mvcc/record.ts';
 import { bucketNames, metaKeys, parseEtcdKey } from './etcd-keys.ts';
 import { SnapshotError, verifySnapshot } from './file.ts';
 
@@ -24,9 +24,8 @@ export async function restoreSnapshot(options: {
   verifySnapshot(path, skipHashCheck);
   if (existsSync(dataDir) && readdirSync(dataDir).length > 0)
     throw new SnapshotError(`data directory ${dataDir} is not empty`);
-  const directory = join(dataDir, memberDirectory);
   const reader = new BoltReader(path);
-  const disk = await Disk.open({ directory });
+  const disk = await Disk.open({ directory: dataDir });
   try {
     await disk.load(() => undefined);
     const result = await copy(reader, disk);
@@ -35,7 +34,8 @@ export async function restoreSnapshot(options: {
   } catch (error) {
     await disk.close();
     // Half a restore must not be taken for a whole one.
-    rmSync(directory, { recursive: true, force: true });
+    for (const name of [memberDirectory, journalDirectory])
+      rmSync(join(dataDir, name), { recursive: true, force: true });
     throw error;
   } finally {
     reader.close();
@@ -51,7 +51,7 @@ async function copy(reader: BoltReader, disk: Disk): Promise<{ revision: number;
       compactRevision = Math.max(compactRevision, parseEtcdKey(value).revision);
   }
   revision = Math.max(revision, compactRevision);
-  let puts: { key: Buffer; body: Buffer }[] = [];
+  let puts: { key: Buffer; record: Buffer }[] = [];
   let bytes = 0;
   let keys = 0;
   const flush = async () => {
@@ -60,14 +60,14 @@ async function copy(reader: BoltReader, disk: Disk): Promise<{ revision: number;
     bytes = 0;
   };
   for (const { key, value } of reader.entries(bucketNames.lease)) {
-    puts.push({ key: leaseKey(key.readBigInt64BE(0)), body: value });
+    puts.push({ key: leaseKey(key.readBigInt64BE(0)), record: recordOf(value) });
     bytes += value.length;
     if (bytes > batchBytes) await flush();
   }
   for (const { key, value } of reader.entries(bucketNames.key)) {
     const location = parseEtcdKey(key);
     revision = Math.max(revision, location.revision);
-    puts.push({ key: revisionKey(location.revision, location.sub), body: value });
+    puts.push({ key: revisionKey(location.revision, location.sub), record: recordOf(value) });
     keys++;
     bytes += value.length;
     if (bytes > batchBytes) await flush();

@@ -182,10 +182,10 @@ export class WatchHub {
     // Watches created in one turn share a scan.
     await new Promise(setImmediate);
     for (;;) {
+      const until = await this.mvcc.scannable();
       const ready = this.sortOut();
       if (ready.length === 0) return;
       const from = Math.min(...ready.map(({ next }) => next));
-      const until = this.mvcc.revision;
       const { records, last } = await this.readChunk(from, until);
       this.deliver(ready, records, last ?? until);
     }
