@@ -1,10 +1,11 @@
 import { enumerations, type Infer, message, uint64Id } from '../api/etcd/codec.ts';
+import { AlarmType } from '../api/etcd/messages.ts';
 
 /** Who this store is, as kept on disk. */
 export const MemberRecord = message({
   cluster_id: uint64Id(1),
   member_id: uint64Id(2),
-  alarms: enumerations(3),
+  alarms: enumerations(3, AlarmType),
 });
 export type MemberRecord = Infer<typeof MemberRecord>;
 

@@ -208,7 +208,9 @@ t.test('gRPC health and reflection', async (t) => {
   const health = { request: HealthCheckRequest, response: HealthCheckResponse };
   t.same(await client.call('/grpc.health.v1.Health/Check', health, {}), { status: 1 });
   await t.rejects(client.call('/grpc.health.v1.Health/Check', health, { service: 'x' }), { code: 5 });
-  const { ServerReflectionRequest, ServerReflectionResponse } = await import('./services/reflection.ts');
+  const { ServerReflectionRequest, ServerReflectionResponse } = await import(
+    './services/reflection-messages.ts'
+  );
   const names = await new Promise<string[]>((resolve, reject) => {
     const stream = client.stream(
       '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',

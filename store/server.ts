@@ -20,7 +20,7 @@ import { healthService } from './services/health.ts';
 import { kvService } from './services/kv.ts';
 import { leaseService } from './services/lease.ts';
 import { maintenanceService } from './services/maintenance.ts';
-import { reflectionService } from './services/reflection.ts';
+import { reflectionServices } from './services/reflection.ts';
 import { watchService } from './services/watch.ts';
 
 /** etcd's allowance for what gRPC adds to a request. */
@@ -183,8 +183,7 @@ function allServices(context: StoreContext): Service[] {
   const names = () => services.map(({ name }) => name);
   services.push(
     healthService({ healthy: () => !context.mvcc.failed, knows: (name) => names().includes(name) }),
-    reflectionService('v1', names),
-    reflectionService('v1alpha', names),
+    ...reflectionServices(() => services),
   );
   return services;
 }

@@ -1,12 +1,12 @@
+// Saves, examines and restores snapshots: snapshot-cli.ts save|status|restore FILE [flags]
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { SnapshotRequest, SnapshotResponse } from '../api/etcd/messages.ts';
+import { readFileSync } from 'node:fs';
 import { type FlagDeclarations, FlagError, flagHelp, parseFlags } from '../api/flags.ts';
-import { GrpcClient } from './grpc/client.ts';
-import { snapshotStatus, verifySnapshot } from './snapshot/file.ts';
+import { snapshotStatus } from './snapshot/file.ts';
 import { restoreSnapshot } from './snapshot/restore.ts';
+import { saveSnapshot } from './snapshot/save.ts';
 
-const flags = {
+const saveFlags = {
   endpoints: {
     type: 'string',
     default: 'http://127.0.0.1:2379',
@@ -15,88 +15,94 @@ const flags = {
   cacert: { type: 'string', default: '', help: 'CA of the server, PEM' },
   cert: { type: 'string', default: '', help: 'client certificate, PEM' },
   key: { type: 'string', default: '', help: 'key of the client certificate, PEM' },
-  'data-dir': { type: 'string', default: '', help: 'directory to restore into; must not hold data' },
+} as const satisfies FlagDeclarations;
+
+const restoreFlags = {
+  'data-dir': { type: 'string', required: true, help: 'directory to restore into' },
+  replace: { type: 'boolean', default: false, help: 'put data that are there aside, beside the directory' },
   'skip-hash-check': {
     type: 'boolean',
     default: false,
     help: "accept a file without a hash, copied from an etcd's data directory",
   },
+  'bump-revision': {
+    type: 'number',
+    default: 0,
+    help: 'how much to add to the revision, so that clients notice that it went back; needs --mark-compacted',
+  },
+  'mark-compacted': {
+    type: 'boolean',
+    default: false,
+    help: 'let the revision after --bump-revision count as compacted, so that watches from before end',
+  },
 } as const satisfies FlagDeclarations;
 
 const usage = 'store snapshot save|status|restore FILE';
 
-async function save(path: string, values: ReturnType<typeof readFlags>): Promise<void> {
-  const file = (name: 'cacert' | 'cert' | 'key') => (values[name] ? readFileSync(values[name]) : undefined);
-  const client = await GrpcClient.connect(values.endpoints, {
-    ca: file('cacert'),
-    cert: file('cert'),
-    key: file('key'),
-  });
-  const partial = `${path}.part`;
-  const fd = openSync(partial, 'w', 0o600);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const stream = client.stream(
-        '/etcdserverpb.Maintenance/Snapshot',
-        { request: SnapshotRequest, response: SnapshotResponse },
-        {
-          onMessage: ({ blob }) => writeSync(fd, blob),
-          onEnd: (error) => (error ? reject(error) : resolve()),
-        },
-      );
-      stream.write({});
-      stream.end();
-    });
-    fsyncSync(fd);
-    closeSync(fd);
-    verifySnapshot(partial);
-    renameSync(partial, path);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  } finally {
-    client.close();
-  }
+async function save(path: string, argv: readonly string[]): Promise<void> {
+  const { endpoints, cacert, cert, key } = parseFlags(saveFlags, argv);
+  await saveSnapshot(path, { endpoint: endpoints, cacert, cert, key });
   process.stdout.write(`Snapshot saved at ${path}\n`);
 }
 
-function status(path: string): void {
+function status(path: string, argv: readonly string[]): void {
+  parseFlags({}, argv);
   const { hash, revision, totalKey, totalSize } = snapshotStatus(path);
+  const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
   process.stdout.write(
-    `hash ${hash.toString(16)}, revision ${revision}, ${totalKey} keys, ${totalSize} bytes, sha256 ${sha256(path)}\n`,
+    `hash ${hash.toString(16)}, revision ${revision}, ${totalKey} keys, ${totalSize} bytes, sha256 ${sha256}\n`,
   );
 }
 
-function sha256(path: string): string {
-  return createHash('sha256').update(readFileSync(path)).digest('hex');
+async function restore(path: string, argv: readonly string[]): Promise<void> {
+  const values = parseFlags(restoreFlags, argv);
+  const bumpRevision = values['bump-revision'];
+  if (!Number.isSafeInteger(bumpRevision) || bumpRevision < 0)
+    throw new FlagError('--bump-revision: must be a whole number, 0 or greater');
+  if (bumpRevision > 0 !== values['mark-compacted'])
+    throw new FlagError('--bump-revision and --mark-compacted must be given together');
+  const dataDir = values['data-dir'];
+  const { revision, records, before } = await restoreSnapshot({
+    path,
+    dataDir,
+    ...(values.replace && { replaceAt: new Date() }),
+    skipHashCheck: values['skip-hash-check'],
+    bumpRevision,
+  });
+  process.stdout.write(`Restored ${records} records into ${dataDir}, at revision ${revision}\n`);
+  if (before) process.stdout.write(`The data of before are in ${before}: remove them when all is well\n`);
 }
 
-function readFlags(argv: readonly string[]) {
-  return parseFlags(flags, argv);
+const commands: Record<string, (path: string, argv: readonly string[]) => void | Promise<void>> = {
+  save,
+  status,
+  restore,
+};
+
+function help(): string {
+  return `${flagHelp(`${usage}\n\nsave`, saveFlags)}\n${flagHelp('restore', restoreFlags)}`;
 }
 
 async function run(argv: readonly string[]): Promise<void> {
-  const [command, path, ...rest] = argv;
-  if (!command || command === '--help' || argv.includes('--help')) {
-    process.stdout.write(flagHelp(usage, flags));
+  const [name, path, ...rest] = argv;
+  if (!name || argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(help());
     return;
   }
-  if (!path || path.startsWith('-')) throw new FlagError(`${command}: a file is needed\nUsage: ${usage}`);
-  const values = readFlags(rest);
-  if (command === 'save') await save(path, values);
-  else if (command === 'status') status(path);
-  else if (command === 'restore') {
-    if (!values['data-dir']) throw new FlagError('restore: --data-dir is needed');
-    const { revision, keys } = await restoreSnapshot({
-      path,
-      dataDir: values['data-dir'],
-      skipHashCheck: values['skip-hash-check'],
-    });
-    process.stdout.write(`Restored ${keys} records up to revision ${revision} into ${values['data-dir']}\n`);
-  } else throw new FlagError(`unknown command ${command}\nUsage: ${usage}`);
+  const command = commands[name];
+  if (!command) throw new FlagError(`unknown command ${name}\nUsage: ${usage}`);
+  if (!path || path.startsWith('-')) throw new FlagError(`${name}: a file is needed\nUsage: ${usage}`);
+  await command(path, rest);
+}
+
+/** The system's own words for an errno, without the name of the call. */
+function explain(error: unknown): string {
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && path) return `${path}: no such file or directory`;
+  return message || String(error);
 }
 
 run(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${explain(error)}\n`);
   process.exit(1);
 });

@@ -7,10 +7,39 @@ export { DecodeError } from './wire.ts';
  * decoder follow from it. Unknown fields are skipped, absent ones read as their defaults.
  */
 
+/** The values of an enum, by camel-case names of the constants that its `.proto` file has in capitals. */
+export type EnumValues = Readonly<Record<string, number>>;
+
+const enumNames = new WeakMap<EnumValues, string>();
+
+/** Declares an enum. `name` is that in its package; the part before a dot is the message that it is declared in. */
+export function enumType<const V extends EnumValues>(name: string, values: V): V {
+  enumNames.set(values, name);
+  return values;
+}
+
+/** The name that {@link enumType} was given. */
+export function enumName(values: EnumValues): string {
+  const name = enumNames.get(values);
+  if (name === undefined) throw new Error('the enum was not declared with enumType');
+  return name;
+}
+
+/** What a `.proto` file says of a field besides its name and number. */
+export interface FieldType {
+  readonly kind: 'bytes' | 'string' | 'bool' | 'int32' | 'int64' | 'uint32' | 'uint64' | 'enum' | 'message';
+  readonly repeated?: boolean;
+  /** Of an enum. */
+  readonly values?: EnumValues;
+  /** Of a message. */
+  readonly message?: () => Codec<unknown>;
+}
+
 /** One field of a message: its number and how its value is read and written. `T` is the type when decoded. */
 export interface Field<T, In = T> {
   readonly number: number;
   readonly wireType: number;
+  readonly type: FieldType;
   /** Fields of the same `oneof` exclude each other: decoding one clears the others. */
   readonly oneof?: string;
   /** Value of an absent field. */
@@ -33,8 +62,10 @@ export type Input<T> = T extends Uint8Array
       : T;
 
 export interface Codec<T> {
-  /** The message's bytes after `prefix` free bytes (for a frame header). */
-  encode(value: Input<T>, prefix?: number): Buffer;
+  /** The declaration, by names of fields. */
+  readonly fields: Fields;
+  /** The message's bytes after `prefix` free bytes (for a frame header), in a buffer of that size from `allocate`. */
+  encode(value: Input<T>, prefix?: number, allocate?: (size: number) => Buffer): Buffer;
   /**
    * Byte fields are views on `bytes`, not copies.
    * @throws {DecodeError} if `bytes` is not such a message.
@@ -46,7 +77,7 @@ export interface Codec<T> {
   write(writer: WireWriter, value: Input<T>): void;
 }
 
-type Fields = Record<string, Field<unknown, never>>;
+export type Fields = Readonly<Record<string, Field<unknown, never>>>;
 type Decoded<F> = { -readonly [K in keyof F]: F[K] extends Field<infer T, never> ? T : never };
 /** The decoded type of a codec. */
 export type Infer<C> = C extends Codec<infer T> ? T : never;
@@ -71,6 +102,7 @@ export function message(fields: Fields): Codec<Record<string, unknown>> {
   const initial = Object.fromEntries(entries.map(([name, field]) => [name, field.initial()]));
 
   const codec: Codec<Record<string, unknown>> = {
+    fields,
     read(reader) {
       const result = { ...initial };
       for (const [name] of lists) result[name] = [];
@@ -103,15 +135,15 @@ export function message(fields: Fields): Codec<Record<string, unknown>> {
         : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       return codec.read(new WireReader(buffer));
     },
-    encode(value, prefix = 0) {
+    encode(value, prefix = 0, allocate = Buffer.allocUnsafe) {
       if (value instanceof Uint8Array) {
-        const result = Buffer.allocUnsafe(prefix + value.length);
+        const result = allocate(prefix + value.length);
         result.set(value, prefix);
         return result;
       }
       try {
         codec.write(sharedWriter, value);
-        return sharedWriter.finish(prefix);
+        return sharedWriter.finish(prefix, allocate);
       } catch (error) {
         sharedWriter.clear();
         throw error;
@@ -126,6 +158,7 @@ function expectWireType(actual: number, expected: number, number: number): void 
 }
 
 interface Scalar<T, In = T> {
+  name: FieldType['kind'];
   wireType: number;
   initial: T;
   read: (reader: WireReader) => T;
@@ -133,11 +166,12 @@ interface Scalar<T, In = T> {
   isDefault: (value: In) => boolean;
 }
 
-function scalar<T, In>(number: number, kind: Scalar<T, In>): Field<T, In> {
+function scalar<T, In>(number: number, kind: Scalar<T, In>, values?: EnumValues): Field<T, In> {
   const tag = (number << 3) | kind.wireType;
   return {
     number,
     wireType: kind.wireType,
+    type: values ? { kind: kind.name, values } : { kind: kind.name },
     initial: () => kind.initial,
     read(reader, _previous, wireType) {
       if (wireType !== kind.wireType) expectWireType(wireType, kind.wireType, number);
@@ -153,6 +187,7 @@ function scalar<T, In>(number: number, kind: Scalar<T, In>): Field<T, In> {
 
 const empty = Buffer.alloc(0);
 const bytesKind: Scalar<Buffer, Uint8Array> = {
+  name: 'bytes',
   wireType: WireType.bytes,
   initial: empty,
   read: (reader) => reader.bytes(),
@@ -160,6 +195,7 @@ const bytesKind: Scalar<Buffer, Uint8Array> = {
   isDefault: (value) => value.length === 0,
 };
 const stringKind: Scalar<string> = {
+  name: 'string',
   wireType: WireType.bytes,
   initial: '',
   read: (reader) => reader.string(),
@@ -167,6 +203,7 @@ const stringKind: Scalar<string> = {
   isDefault: (value) => value === '',
 };
 const boolKind: Scalar<boolean> = {
+  name: 'bool',
   wireType: WireType.varint,
   initial: false,
   read: (reader) => reader.int64() !== 0,
@@ -174,6 +211,7 @@ const boolKind: Scalar<boolean> = {
   isDefault: (value) => !value,
 };
 const int64Kind: Scalar<number> = {
+  name: 'int64',
   wireType: WireType.varint,
   initial: 0,
   read: (reader) => reader.int64(),
@@ -181,14 +219,18 @@ const int64Kind: Scalar<number> = {
   isDefault: (value) => value === 0,
 };
 const signedIdKind: Scalar<bigint> = {
+  name: 'int64',
   wireType: WireType.varint,
   initial: 0n,
   read: (reader) => BigInt.asIntN(64, reader.uint64()),
   write: (writer, value) => writer.wide(value),
   isDefault: (value) => value === 0n,
 };
-const unsignedIdKind: Scalar<bigint> = { ...signedIdKind, read: (reader) => reader.uint64() };
-const enumKind: Scalar<number> = { ...int64Kind, read: (reader) => reader.int64() | 0 };
+const unsignedIdKind: Scalar<bigint> = { ...signedIdKind, name: 'uint64', read: (reader) => reader.uint64() };
+const uint32Kind: Scalar<number> = { ...int64Kind, name: 'uint32' };
+const uint64Kind: Scalar<number> = { ...int64Kind, name: 'uint64' };
+const int32Kind: Scalar<number> = { ...int64Kind, name: 'int32', read: (reader) => reader.int64() | 0 };
+const enumKind: Scalar<number> = { ...int32Kind, name: 'enum' };
 
 /** `bytes` */
 export const bytes = (number: number) => scalar(number, bytesKind);
@@ -196,14 +238,20 @@ export const bytes = (number: number) => scalar(number, bytesKind);
 export const string = (number: number) => scalar(number, stringKind);
 /** `bool` */
 export const bool = (number: number) => scalar(number, boolKind);
-/** `int64` that stays below 2^53: revisions, counts, sizes, seconds. `uint32` too. */
+/** `int64` that stays below 2^53: revisions, counts, sizes, seconds. */
 export const int64 = (number: number) => scalar(number, int64Kind);
+/** `uint64` that stays below 2^53. */
+export const uint64 = (number: number) => scalar(number, uint64Kind);
+/** `uint32` */
+export const uint32 = (number: number) => scalar(number, uint32Kind);
+/** `int32` */
+export const int32 = (number: number) => scalar(number, int32Kind);
 /** `int64` that uses all its bits: lease ids. */
 export const int64Id = (number: number) => scalar(number, signedIdKind);
 /** `uint64` that uses all its bits: member and cluster ids. */
 export const uint64Id = (number: number) => scalar(number, unsignedIdKind);
 /** An enum, as its number. Unknown numbers are kept, as proto3 demands. */
-export const enumeration = (number: number) => scalar(number, enumKind);
+export const enumeration = (number: number, values: EnumValues) => scalar(number, enumKind, values);
 
 /** An embedded message; `undefined` when absent. Given twice, the last one counts. */
 export function embedded<T>(number: number, codec: () => Codec<T>): Field<T | undefined, Input<T>> {
@@ -211,6 +259,7 @@ export function embedded<T>(number: number, codec: () => Codec<T>): Field<T | un
   return {
     number,
     wireType: WireType.bytes,
+    type: { kind: 'message', message: codec },
     initial: () => undefined,
     read(reader, _previous, wireType) {
       expectWireType(wireType, WireType.bytes, number);
@@ -242,6 +291,7 @@ export function repeated<T>(number: number, codec: () => Codec<T>): Field<T[], r
   return {
     number,
     wireType: WireType.bytes,
+    type: { kind: 'message', repeated: true, message: codec },
     initial: () => [],
     read(reader, previous, wireType) {
       expectWireType(wireType, WireType.bytes, number);
@@ -264,6 +314,7 @@ function repeatedBytes<T, In>(number: number, kind: Scalar<T, In>): Field<T[], r
   return {
     number,
     wireType: WireType.bytes,
+    type: { kind: kind.name, repeated: true },
     initial: () => [],
     read(reader, previous, wireType) {
       expectWireType(wireType, WireType.bytes, number);
@@ -284,46 +335,60 @@ export const strings = (number: number) => repeatedBytes(number, stringKind);
 /** `repeated bytes` */
 export const byteStrings = (number: number) => repeatedBytes(number, bytesKind);
 
-/** `repeated` enum: written packed, read packed or not. */
-export function enumerations(number: number): Field<number[], readonly number[]> {
+/** Written packed, read packed or not. */
+function packed<T, In>(number: number, kind: Scalar<T, In>, values?: EnumValues): Field<T[], readonly In[]> {
   const tag = (number << 3) | WireType.bytes;
   return {
     number,
     wireType: WireType.bytes,
+    type: values ? { kind: kind.name, repeated: true, values } : { kind: kind.name, repeated: true },
     initial: () => [],
     read(reader, previous, wireType) {
       if (wireType === WireType.varint) {
-        previous.push(enumKind.read(reader));
+        previous.push(kind.read(reader));
         return previous;
       }
       expectWireType(wireType, WireType.bytes, number);
       const outer = reader.enter();
-      while (reader.position < reader.end) previous.push(enumKind.read(reader));
+      while (reader.position < reader.end) previous.push(kind.read(reader));
       reader.leave(outer);
       return previous;
     },
-    write(writer, values) {
-      if (values.length === 0) return;
+    write(writer, members) {
+      if (members.length === 0) return;
       const before = writer.length;
-      for (let i = values.length - 1; i >= 0; i--) enumKind.write(writer, values[i]!);
+      for (let i = members.length - 1; i >= 0; i--) kind.write(writer, members[i]!);
       writer.uint32(writer.length - before);
       writer.uint32(tag);
     },
   };
 }
 
-/** A scalar inside a `oneof`: written even when it has its default value, `undefined` when another is set. */
-function member<T, In>(number: number, oneof: string, kind: Scalar<T, In>): Field<T | undefined, In> {
+/** `repeated` enum */
+export const enumerations = (number: number, values: EnumValues) => packed(number, enumKind, values);
+/** `repeated int32` */
+export const int32s = (number: number) => packed(number, int32Kind);
+
+/** A scalar whose presence counts: written even when it has its default value, `undefined` when absent. */
+function present<T, In>(number: number, kind: Scalar<T, In>): Field<T | undefined, In> {
   return {
     ...scalar<T | undefined, In>(number, { ...kind, isDefault: () => false }),
-    oneof,
     initial: () => undefined,
   };
+}
+
+/** `optional int32` */
+export const optionalInt32 = (number: number) => present(number, int32Kind);
+
+/** A scalar inside a `oneof`: `undefined` when another is set. */
+function member<T, In>(number: number, oneof: string, kind: Scalar<T, In>): Field<T | undefined, In> {
+  return { ...present(number, kind), oneof };
 }
 
 export const memberInt64 = (number: number, oneof: string) => member(number, oneof, int64Kind);
 export const memberInt64Id = (number: number, oneof: string) => member(number, oneof, signedIdKind);
 export const memberBytes = (number: number, oneof: string) => member(number, oneof, bytesKind);
+export const memberString = (number: number, oneof: string) => member(number, oneof, stringKind);
 /** A message inside a `oneof`. */
 export const memberMessage = <T>(number: number, oneof: string, codec: () => Codec<T>) => ({
   ...embedded(number, codec),

@@ -12,6 +12,7 @@ import {
   embedded,
   enumeration,
   enumerations,
+  enumType,
   type Infer,
   int64,
   int64Id,
@@ -23,34 +24,57 @@ import {
   repeated,
   string,
   strings,
+  uint32,
+  uint64,
   uint64Id,
 } from './codec.ts';
 
-export const EventType = { put: 0, delete: 1 } as const;
+export const EventType = enumType('Event.EventType', { put: 0, delete: 1 });
 
-export const SortOrder = { none: 0, ascend: 1, descend: 2 } as const;
+export const SortOrder = enumType('RangeRequest.SortOrder', { none: 0, ascend: 1, descend: 2 });
 
-export const SortTarget = { key: 0, version: 1, create: 2, mod: 3, value: 4 } as const;
+export const SortTarget = enumType('RangeRequest.SortTarget', {
+  key: 0,
+  version: 1,
+  create: 2,
+  mod: 3,
+  value: 4,
+});
 
-export const CompareResult = { equal: 0, greater: 1, less: 2, notEqual: 3 } as const;
+export const CompareResult = enumType('Compare.CompareResult', {
+  equal: 0,
+  greater: 1,
+  less: 2,
+  notEqual: 3,
+});
 
-export const CompareTarget = { version: 0, create: 1, mod: 2, value: 3, lease: 4 } as const;
+export const CompareTarget = enumType('Compare.CompareTarget', {
+  version: 0,
+  create: 1,
+  mod: 2,
+  value: 3,
+  lease: 4,
+});
 
-export const FilterType = { noput: 0, nodelete: 1 } as const;
+export const FilterType = enumType('WatchCreateRequest.FilterType', { noput: 0, nodelete: 1 });
 
-export const AlarmType = { none: 0, nospace: 1, corrupt: 2 } as const;
+export const AlarmType = enumType('AlarmType', { none: 0, nospace: 1, corrupt: 2 });
 
-export const AlarmAction = { get: 0, activate: 1, deactivate: 2 } as const;
+export const AlarmAction = enumType('AlarmRequest.AlarmAction', { get: 0, activate: 1, deactivate: 2 });
 
-export const DowngradeAction = { validate: 0, enable: 1, cancel: 2 } as const;
+export const DowngradeAction = enumType('DowngradeRequest.DowngradeAction', {
+  validate: 0,
+  enable: 1,
+  cancel: 2,
+});
 
-export const PermissionType = { read: 0, write: 1, readwrite: 2 } as const;
+export const PermissionType = enumType('Permission.Type', { read: 0, write: 1, readwrite: 2 });
 
 export const ResponseHeader = message({
   cluster_id: uint64Id(1),
   member_id: uint64Id(2),
   revision: int64(3),
-  raft_term: int64(4),
+  raft_term: uint64(4),
 });
 export type ResponseHeader = Infer<typeof ResponseHeader>;
 
@@ -65,7 +89,7 @@ export const KeyValue = message({
 export type KeyValue = Infer<typeof KeyValue>;
 
 export const Event = message({
-  type: enumeration(1),
+  type: enumeration(1, EventType),
   kv: embedded(2, () => KeyValue),
   prev_kv: embedded(3, () => KeyValue),
 });
@@ -76,8 +100,8 @@ export const RangeRequest = message({
   range_end: bytes(2),
   limit: int64(3),
   revision: int64(4),
-  sort_order: enumeration(5),
-  sort_target: enumeration(6),
+  sort_order: enumeration(5, SortOrder),
+  sort_target: enumeration(6, SortTarget),
   serializable: bool(7),
   keys_only: bool(8),
   count_only: bool(9),
@@ -155,8 +179,8 @@ export const ResponseOp: Codec<ResponseOp> = message({
 });
 
 export const Compare = message({
-  result: enumeration(1),
-  target: enumeration(2),
+  result: enumeration(1, CompareResult),
+  target: enumeration(2, CompareTarget),
   key: bytes(3),
   version: memberInt64(4, 'target_union'),
   create_revision: memberInt64(5, 'target_union'),
@@ -212,14 +236,14 @@ export type HashKVRequest = Infer<typeof HashKVRequest>;
 
 export const HashKVResponse = message({
   header: embedded(1, () => ResponseHeader),
-  hash: int64(2),
+  hash: uint32(2),
   compact_revision: int64(3),
 });
 export type HashKVResponse = Infer<typeof HashKVResponse>;
 
 export const HashResponse = message({
   header: embedded(1, () => ResponseHeader),
-  hash: int64(2),
+  hash: uint32(2),
 });
 export type HashResponse = Infer<typeof HashResponse>;
 
@@ -228,7 +252,7 @@ export type SnapshotRequest = Infer<typeof SnapshotRequest>;
 
 export const SnapshotResponse = message({
   header: embedded(1, () => ResponseHeader),
-  remaining_bytes: int64(2),
+  remaining_bytes: uint64(2),
   blob: bytes(3),
 });
 export type SnapshotResponse = Infer<typeof SnapshotResponse>;
@@ -245,7 +269,7 @@ export const WatchCreateRequest = message({
   range_end: bytes(2),
   start_revision: int64(3),
   progress_notify: bool(4),
-  filters: enumerations(5),
+  filters: enumerations(5, FilterType),
   prev_kv: bool(6),
   watch_id: int64(7),
   fragment: bool(8),
@@ -423,15 +447,15 @@ export const MoveLeaderResponse = message({
 export type MoveLeaderResponse = Infer<typeof MoveLeaderResponse>;
 
 export const AlarmRequest = message({
-  action: enumeration(1),
+  action: enumeration(1, AlarmAction),
   memberID: uint64Id(2),
-  alarm: enumeration(3),
+  alarm: enumeration(3, AlarmType),
 });
 export type AlarmRequest = Infer<typeof AlarmRequest>;
 
 export const AlarmMember = message({
   memberID: uint64Id(1),
-  alarm: enumeration(2),
+  alarm: enumeration(2, AlarmType),
 });
 export type AlarmMember = Infer<typeof AlarmMember>;
 
@@ -442,7 +466,7 @@ export const AlarmResponse = message({
 export type AlarmResponse = Infer<typeof AlarmResponse>;
 
 export const DowngradeRequest = message({
-  action: enumeration(1),
+  action: enumeration(1, DowngradeAction),
   version: string(2),
 });
 export type DowngradeRequest = Infer<typeof DowngradeRequest>;
@@ -461,9 +485,9 @@ export const StatusResponse = message({
   version: string(2),
   dbSize: int64(3),
   leader: uint64Id(4),
-  raftIndex: int64(5),
-  raftTerm: int64(6),
-  raftAppliedIndex: int64(7),
+  raftIndex: uint64(5),
+  raftTerm: uint64(6),
+  raftAppliedIndex: uint64(7),
   errors: strings(8),
   dbSizeInUse: int64(9),
   isLearner: bool(10),
@@ -567,7 +591,7 @@ export type AuthDisableResponse = Infer<typeof AuthDisableResponse>;
 export const AuthStatusResponse = message({
   header: embedded(1, () => ResponseHeader),
   enabled: bool(2),
-  authRevision: int64(3),
+  authRevision: uint64(3),
 });
 export type AuthStatusResponse = Infer<typeof AuthStatusResponse>;
 
@@ -652,7 +676,7 @@ export const UserAddOptions = message({
 export type UserAddOptions = Infer<typeof UserAddOptions>;
 
 export const Permission = message({
-  permType: enumeration(1),
+  permType: enumeration(1, PermissionType),
   key: bytes(2),
   range_end: bytes(3),
 });

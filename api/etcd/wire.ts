@@ -247,7 +247,7 @@ export class WireWriter {
    * The finished message after `prefix` bytes left for the caller to fill, in a buffer of exactly that size from
    * `allocate`. The writer is empty afterwards.
    */
-  finish(prefix: number, allocate: (size: number) => Buffer = Buffer.allocUnsafe): Buffer {
+  finish(prefix: number, allocate: (size: number) => Buffer): Buffer {
     const result = allocate(prefix + this.length);
     this.buffer.copy(result, prefix, this.position);
     this.clear();

@@ -1,4 +1,4 @@
-import { constants, writeSync, write as writeCallback } from 'node:fs';
+import { constants, write as writeCallback, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

@@ -319,14 +319,18 @@ export class Mvcc {
     return this.options.leases;
   }
 
-  /** For {@link WriteTransaction}: records one change of a key; `encoded` is a record without its checksum. */
+  /** For {@link WriteTransaction}: a record without its checksum. */
+  encode(keyValue: Parameters<typeof KeyValue.encode>[0]): Buffer {
+    return KeyValue.encode(keyValue, crcSize, this.slab.allocate);
+  }
+
+  /** For {@link WriteTransaction}: notes one change of a key. */
   change(
     key: string,
     location: Location,
-    encoded: Buffer,
+    record: Buffer,
     state: { createRevision: number; version: number },
   ): void {
-    const record = this.slab.keep(encoded);
     const raw = record.subarray(crcSize);
     let entry = this.index.get(key);
     let previous: Location | undefined;
@@ -488,7 +492,7 @@ export class WriteTransaction implements TxnView {
       value,
       lease,
     };
-    this.mvcc.change(name, location, KeyValue.encode(fields, crcSize), { createRevision, version });
+    this.mvcc.change(name, location, this.mvcc.encode(fields), { createRevision, version });
     const { leases } = this.mvcc;
     leases.detach(name);
     if (lease !== 0n) leases.attach(lease, name);
@@ -496,7 +500,7 @@ export class WriteTransaction implements TxnView {
 
   /** Deletes a key that exists. */
   delete(key: string): void {
-    const record = KeyValue.encode({ key: Buffer.from(key, 'latin1') }, crcSize);
+    const record = this.mvcc.encode({ key: Buffer.from(key, 'latin1') });
     this.mvcc.change(key, this.next(), record, { createRevision: 0, version: 0 });
     this.mvcc.leases.detach(key);
   }

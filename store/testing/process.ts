@@ -33,7 +33,7 @@ export function temporaryDirectory(): string {
 }
 
 /** Spares the many short-lived processes of a test their compilation. */
-const compileCache = join(import.meta.dirname, '../../node_modules/.cache/compile');
+export const compileCache = join(import.meta.dirname, '../../node_modules/.cache/compile');
 
 /** One running store or etcd on loopback. */
 export class StoreProcess {

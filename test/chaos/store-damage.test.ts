@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { EtcdClient } from '../../store/testing/etcd.ts';
 import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
-import { random } from './store-run.ts';
+import { mountMemory, remount, unmount } from '../lib/mounts.ts';
+import { random } from './random.ts';
 
 /** Damaged, full, read-only and shared disks: a clear refusal, or all the data, never silent loss. */
 
@@ -145,8 +145,8 @@ t.test('a second process on the same data is refused, lock file or not', async (
 
 const canMount = (() => {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', original], { stdio: 'ignore' });
-    execFileSync('umount', [original]);
+    mountMemory(join(root, 'attempt'), '4m');
+    unmount(join(root, 'attempt'));
     return true;
   } catch {
     return false;
@@ -159,9 +159,7 @@ t.test(
   mountable,
   async (t) => {
     const directory = join(root, 'full');
-    cpSync(original, join(root, 'empty'), { recursive: true, filter: (path) => !path.includes('/member') });
-    execFileSync('mkdir', [directory]);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory]);
+    mountMemory(directory, '6m');
     try {
       const data = join(directory, 'data');
       const store = await start(data);
@@ -188,7 +186,7 @@ t.test(
       await t.rejects(etcd.put({ key: Buffer.from('x') }), /etcdserver: server stopped/);
       client.close();
       await store.stop('SIGKILL');
-      execFileSync('mount', ['-o', 'remount,size=64m', directory]);
+      remount(directory, 'size=64m');
       const again = await start(data);
       const after = new EtcdClient(await again.connect());
       const found = await after.range({
@@ -203,21 +201,20 @@ t.test(
       after.client.close();
       await again.stop();
     } finally {
-      execFileSync('umount', [directory]);
+      unmount(directory);
     }
   },
 );
 
 t.test('a read-only disk is refused', mountable, async (t) => {
   const directory = join(root, 'readonly');
-  execFileSync('mkdir', [directory]);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', directory]);
+  mountMemory(directory, '16m');
   try {
     cpSync(original, join(directory, 'data'), { recursive: true });
-    execFileSync('mount', ['-o', 'remount,ro', directory]);
+    remount(directory, 'ro');
     t.match(await refusal(join(directory, 'data')), /^1 .*(Read-only|EROFS|read-only)/s);
   } finally {
-    execFileSync('umount', [directory]);
+    unmount(directory);
   }
 });
 

@@ -10,6 +10,7 @@ import {
   StoreProcess,
   temporaryDirectory,
 } from '../../store/testing/process.ts';
+import { random } from './random.ts';
 import { findViolation, type Operation, printHistory, type Recorded } from './store-linearizability.ts';
 import { brokenPromises, type SeenResponse, type Write } from './store-watch-rules.ts';
 
@@ -46,17 +47,6 @@ const faults = [
   'after-publish:70',
   'during-compaction:2',
 ];
-
-/** A small generator of random numbers that can be started again: mulberry32. */
-export function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const text = (bytes: Uint8Array | undefined) => (bytes ? Buffer.from(bytes).toString() : undefined);
 

@@ -1,0 +1,74 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { lockData } from '../data-lock.ts';
+import { SnapshotError } from './file.ts';
+
+/** Ending of the directory that a restore works in, beside the one it is for. */
+export const restoringSuffix = '.restoring';
+
+const isEmpty = (directory: string) => !existsSync(directory) || readdirSync(directory).length === 0;
+
+/**
+ * Makes a data directory with `fill`, which is given another directory to work in: the data directory has all of
+ * it or, whenever the process ends, what it had before. Data that are there already are kept beside it.
+ * Returns what `fill` gave and where the data of before are.
+ * @throws {SnapshotError} if there are data and no `replaceAt`
+ * @throws {DataLockedError} if a store runs on the directory, or another restore
+ */
+export async function replaceData<T>(options: {
+  dataDir: string;
+  /** Put data that are there already aside, under a name with this time. */
+  replaceAt: Date | undefined;
+  fill: (directory: string) => Promise<T>;
+}): Promise<{ result: T; before: string | undefined }> {
+  const { dataDir, replaceAt, fill } = options;
+  const used = !isEmpty(dataDir);
+  if (used && !replaceAt)
+    throw new SnapshotError(`the data directory ${dataDir} is not empty: --replace puts its data aside`);
+  const working = dataDir + restoringSuffix;
+  const locks = [used ? await lockData(dataDir) : undefined];
+  try {
+    locks.push(await lockData(working));
+    for (const left of readdirSync(working)) rmSync(join(working, left), { recursive: true });
+    const result = await fill(working).catch((error: unknown) => {
+      rmSync(working, { recursive: true, force: true });
+      throw error;
+    });
+    const before = used && replaceAt ? freeName(`${dataDir}.before-${stamp(replaceAt)}`) : undefined;
+    if (before) renameSync(dataDir, before);
+    else if (existsSync(dataDir)) rmdirSync(dataDir);
+    renameSync(working, dataDir);
+    syncDirectory(dirname(dataDir));
+    return { result, before };
+  } finally {
+    for (const lock of locks) lock?.close();
+  }
+}
+
+/** `20261123T014500Z` */
+const stamp = (now: Date) => now.toISOString().replace(/[-:]|\.\d+/g, '');
+
+function freeName(wanted: string): string {
+  let name = wanted;
+  for (let count = 2; existsSync(name); count++) name = `${wanted}-${count}`;
+  return name;
+}
+
+/** Makes renames in a directory outlast a power cut. */
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
