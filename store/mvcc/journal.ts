@@ -181,6 +181,10 @@ async function allocate(path: string): Promise<void> {
     for (let at = size; at < segmentBytes; at += zeros.length)
       await file.write(zeros, 0, Math.min(zeros.length, segmentBytes - at), at);
     await file.datasync();
+  } catch (error) {
+    // A disk that is too small for all of it is not filled up with a part.
+    await file.truncate(0);
+    throw error;
   } finally {
     await file.close();
   }
