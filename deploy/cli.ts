@@ -51,7 +51,11 @@ function program(): Command {
     .option('--port-offset <number>', 'added to all other ports, for a second cluster on this machine', port)
     .option('--bridge-name <name>', 'interface of the pod network (default: nkube0)')
     .option('--docker-host <url>', 'Docker Engine to use (default: unix:///var/run/docker.sock)')
-    .option('--etcd-servers <urls>', 'an etcd to use in place of the own store, comma-separated URLs', list)
+    .option(
+      '--etcd-servers <urls>',
+      "an etcd to use in place of the own store, comma-separated URLs; '' for the own store again",
+      list,
+    )
     .option('--etcd-cafile <file>', 'CA that signed its certificate')
     .option('--etcd-certfile <file>', 'certificate to show to it')
     .option('--etcd-keyfile <file>', 'key of that certificate')
