@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { RestoreFlags, SaveFlags } from './commands/store-snapshot.ts';
 import { ConfigError } from './config.ts';
 import { defaultDataDir } from './paths.ts';
 import type { UpFlags } from './up-request.ts';
@@ -51,7 +51,11 @@ function program(): Command {
     .option('--port-offset <number>', 'added to all other ports, for a second cluster on this machine', port)
     .option('--bridge-name <name>', 'interface of the pod network (default: nkube0)')
     .option('--docker-host <url>', 'Docker Engine to use (default: unix:///var/run/docker.sock)')
-    .option('--etcd-servers <urls>', 'an etcd to use in place of the own store, comma-separated URLs', list)
+    .option(
+      '--etcd-servers <urls>',
+      "an etcd to use in place of the own store, comma-separated URLs; '' for the own store again",
+      list,
+    )
     .option('--etcd-cafile <file>', 'CA that signed its certificate')
     .option('--etcd-certfile <file>', 'certificate to show to it')
     .option('--etcd-keyfile <file>', 'key of that certificate')
@@ -130,34 +134,50 @@ function program(): Command {
       const { test } = await import('./commands/test.ts');
       process.exitCode = await test({ files, ...(options.only && { only: options.only }) });
     });
+  addSnapshot(nkube);
   return nkube;
 }
 
-/** The store's snapshot commands are offered once the store has them. */
-async function addSnapshot(nkube: Command): Promise<void> {
-  const { snapshotTool, storeSnapshot } = await import('./commands/store-snapshot.ts');
-  if (!existsSync(snapshotTool)) return;
-  passThrough(
-    nkube
-      .command('store')
-      .description('the store')
-      .exitOverride()
-      .enablePositionalOptions()
-      .command('snapshot')
-      .description('save FILE, restore FILE, status FILE')
-      .addOption(dataDirOption()),
-  )
-    .argument('<action>')
-    .argument('[args...]')
-    .action((action: string, args: string[], options: Options) =>
-      storeSnapshot({ ...options, args: [action, ...args] }),
-    );
+function addSnapshot(nkube: Command): void {
+  const snapshot = nkube
+    .command('store')
+    .description("where the cluster's objects are kept")
+    .exitOverride()
+    .command('snapshot')
+    .description('back up the objects of the cluster and bring them back')
+    .exitOverride();
+  const add = (name: string, description: string) =>
+    snapshot
+      .command(name)
+      .description(description)
+      .argument('<file>')
+      .addOption(dataDirOption())
+      .exitOverride();
+  const commands = () => import('./commands/store-snapshot.ts');
+  add('save', 'write all objects of the running cluster into a file')
+    .option('--endpoints <url>', "store or etcd to save from (default: the cluster's)")
+    .option('--cacert <file>', "CA that signed its certificate (default: the cluster's)")
+    .option('--cert <file>', "certificate to show to it (default: the cluster's)")
+    .option('--key <file>', "key of that certificate (default: the cluster's)")
+    .action(async (file: string, { dataDir, ...flags }: Options & SaveFlags) => {
+      process.exitCode = await (await commands()).snapshotSave(dataDir, file, flags);
+    });
+  add('status', 'check a file and tell what it holds').action(async (file: string) => {
+    process.exitCode = await (await commands()).snapshotStatus(file);
+  });
+  add('restore', "make a file's objects those of the cluster, which must be down")
+    .option(
+      '--replace',
+      'if there are objects already: put them aside, beside the data directory of the store',
+    )
+    .option('--skip-hash-check', "accept a file without a hash, copied from an etcd's data directory")
+    .action(async (file: string, { dataDir, ...flags }: Options & RestoreFlags) => {
+      process.exitCode = await (await commands()).snapshotRestore(dataDir, file, flags);
+    });
 }
 
 const nkube = program();
 try {
-  if (process.argv.includes('store') || process.argv.includes('--help') || process.argv.length === 2)
-    await addSnapshot(nkube);
   // --data-dir may stand before the command too; the command's own wins.
   nkube.hook('preAction', (root, action) => {
     if (root.getOptionValueSource('dataDir') === 'cli' && action.getOptionValueSource('dataDir') !== 'cli')

@@ -61,3 +61,13 @@ t.test('changes are told apart by whether a restart can carry them out', async (
     restart: ['--port-offset/--apiserver-port'],
   });
 });
+
+t.test('objects can move to an etcd and back', async (t) => {
+  const own = complete();
+  const etcd = { servers: ['http://192.0.2.8:2379'] };
+  const moved = completeConfig({ etcd }, own, machine);
+  t.same(moved.etcd, etcd);
+  t.same(configChanges(own, moved), { impossible: [], restart: ['--etcd-servers'] });
+  t.same(completeConfig({}, moved, machine), moved);
+  t.same(completeConfig({ etcd: { servers: [] } }, moved, machine), own);
+});

@@ -55,6 +55,7 @@ export interface ConfigRequest extends Partial<Omit<ClusterConfig, 'ports' | 'et
   apiserverPort?: number;
   /** Added to every port that is not named itself. */
   portOffset?: number;
+  /** Without servers: the own store, whatever was saved. */
   etcd?: ExternalEtcd;
 }
 
@@ -103,7 +104,7 @@ export function completeConfig(
     bridgeName: request.bridgeName ?? saved?.bridgeName ?? 'nkube0',
     dockerHost: request.dockerHost ?? saved?.dockerHost ?? 'unix:///var/run/docker.sock',
     ports: completePorts(request, saved?.ports),
-    ...(etcd && { etcd }),
+    ...(etcd?.servers.length && { etcd }),
   };
   validate(config);
   return config;
@@ -188,7 +189,6 @@ const immutable = {
   clusterDomain: '--cluster-domain',
   clusterDNS: '--cluster-dns',
   bridgeName: '--bridge-name',
-  etcd: '--etcd-servers',
 } as const satisfies Partial<Record<keyof ClusterConfig, string>>;
 
 const flagOf: Record<keyof ClusterConfig, string> = {
@@ -196,6 +196,8 @@ const flagOf: Record<keyof ClusterConfig, string> = {
   nodeIP: '--node-ip',
   serviceNodePortRange: '--service-node-port-range',
   dockerHost: '--docker-host',
+  // Objects move between the store and an etcd by a snapshot.
+  etcd: '--etcd-servers',
   ports: '--port-offset/--apiserver-port',
 };
 

@@ -96,7 +96,8 @@ export function mountsUnder(directory: string, mountinfo: string): string[] {
 }
 
 /** Entries of a data directory. Nothing else is removed, whatever `--data-dir` was pointed at. */
-const ownEntries = /^(config\.yaml|machine\.json|pki|store|kubelet|run|log|cache|[a-z-]+\.conf)$/;
+const ownEntries =
+  /^(config\.yaml|machine\.json|pki|store(\.restoring|\.before-[\dTZ-]+)?|kubelet|run|log|cache|[a-z-]+\.conf)$/;
 
 /** Removes the data directory's own entries, and the directory itself if nothing else is in it. */
 export function removeFilesStep(paths: Paths): Step {

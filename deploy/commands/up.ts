@@ -25,6 +25,7 @@ import { runSteps, type Step } from '../progress.ts';
 import { defaultNodeIP, isOwnAddress, readConfig, writeConfig } from '../saved-config.ts';
 import { UserError } from '../user-error.ts';
 import { waitFor } from '../wait.ts';
+import { refuseHalfRestore } from './store-snapshot.ts';
 
 export interface UpOptions {
   dataDir: string;
@@ -45,6 +46,7 @@ export async function up(options: UpOptions): Promise<void> {
   const lock = await acquireLock(`up:${paths.root}`);
   if (!lock) throw new UserError(`another nkube up or down works on ${paths.root}: wait until it is done`);
   try {
+    refuseHalfRestore(paths);
     const saved = readConfig(paths);
     const config = configFor(options.request, saved);
     const live = liveProcesses(paths);

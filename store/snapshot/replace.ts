@@ -2,6 +2,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -11,9 +12,6 @@ import {
 import { dirname, join } from 'node:path';
 import { lockData } from '../data-lock.ts';
 import { SnapshotError } from './file.ts';
-
-/** Ending of the directory that a restore works in, beside the one it is for. */
-export const restoringSuffix = '.restoring';
 
 const isEmpty = (directory: string) => !existsSync(directory) || readdirSync(directory).length === 0;
 
@@ -34,7 +32,8 @@ export async function replaceData<T>(options: {
   const used = !isEmpty(dataDir);
   if (used && !replaceAt)
     throw new SnapshotError(`the data directory ${dataDir} is not empty: --replace puts its data aside`);
-  const working = dataDir + restoringSuffix;
+  const working = `${dataDir}.restoring`;
+  mkdirSync(dirname(dataDir), { recursive: true });
   const locks = [used ? await lockData(dataDir) : undefined];
   try {
     locks.push(await lockData(working));

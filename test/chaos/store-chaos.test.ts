@@ -8,14 +8,18 @@ t.test(
     const seed = Number(process.env.STORE_CHAOS_SEED ?? Math.floor(Math.random() * 1e6));
     const result = await new ChaosRun({
       kind: 'store',
-      seconds: 20,
+      seconds: 15,
       clients: 6,
       seed,
       minOperations: 600,
+      powerCuts: false,
     }).run();
     t.equal(result.problems.join('\n'), '', `seed ${seed}`);
     t.ok(result.operations > 500, `${result.operations} operations`);
     t.ok(result.kills >= 3, `${result.kills} kills`);
     t.ok(result.events > 100, `${result.events} events`);
+    t.ok(result.struck['during-snapshot'], 'it was killed in a snapshot');
+    t.ok(result.snapshots > 0, 'and the next one was whole');
+    t.ok(Object.keys(result.struck).length >= 3, `struck: ${Object.keys(result.struck)}`);
   },
 );

@@ -1,12 +1,17 @@
 import { type FlagDeclarations, FlagError, parseFlags } from '../../api/flags.ts';
 import { ChaosRun } from './store-run.ts';
 
-/** Runs the checker for as long as asked: `node test/chaos/store-check.ts --seconds 600 --target etcd`. */
+/** Runs the checker for as long as asked: `node test/chaos/store-check.ts --seconds 600 --target etcd --power-cuts`. */
 const flags = {
   seconds: { type: 'number', default: 60, help: 'how long to disturb' },
   target: { type: 'string', default: 'store', help: 'store or etcd' },
   clients: { type: 'number', default: 6, help: 'concurrent clients' },
   seed: { type: 'number', default: 1, help: 'what the clients do and when they are disturbed' },
+  'power-cuts': {
+    type: 'boolean',
+    default: false,
+    help: 'keep the data on a disk of its own and cut its power with most kills; needs root',
+  },
   'min-operations': { type: 'number', default: 500, help: 'fewer make the run a failure' },
 } as const satisfies FlagDeclarations;
 
@@ -20,6 +25,7 @@ try {
     clients,
     seed,
     minOperations: values['min-operations'],
+    powerCuts: values['power-cuts'],
   }).run();
   const { problems, ...counts } = result;
   if (result.operations < values['min-operations'])

@@ -15,8 +15,10 @@ export interface Recorded {
   operation: Operation;
   client: number;
   call: number;
-  /** Infinity when the outcome is unknown: it may take effect at any time later, or never. */
+  /** Infinity when the outcome is unknown: it may take effect at any time until `expires`, or never. */
   return: number;
+  /** When the process that was asked was dead. */
+  expires?: number;
 }
 
 type State = string | null;
@@ -50,18 +52,23 @@ const nameOf = ({ state, done }: Configuration) => `${state}|${[...done].sort((a
 /** Undefined when the history is linearizable; else the operations around the first one that fits nowhere. */
 export function findViolation(history: readonly Recorded[]): Recorded[] | undefined {
   const operations = [...history].sort((a, b) => a.call - b.call);
-  const events = operations.flatMap((operation, id) => [
-    { time: operation.call, id, isReturn: false },
-    ...(operation.return === Number.POSITIVE_INFINITY
-      ? []
-      : [{ time: operation.return, id, isReturn: true }]),
-  ]);
-  events.sort((a, b) => a.time - b.time || Number(a.isReturn) - Number(b.isReturn));
+  const events = operations.flatMap((operation, id) => {
+    const isKnown = operation.return !== Number.POSITIVE_INFINITY;
+    const end = isKnown ? operation.return : operation.expires;
+    const call = { time: operation.call, id, what: 'call' };
+    return end === undefined ? [call] : [call, { time: end, id, what: isKnown ? 'return' : 'expire' }];
+  });
+  events.sort((a, b) => a.time - b.time || Number(a.what !== 'call') - Number(b.what !== 'call'));
   const open = new Set<number>();
   let configurations: Configuration[] = [{ state: null, done: new Set() }];
-  for (const { id, isReturn } of events) {
-    if (!isReturn) {
+  for (const { id, what } of events) {
+    if (what === 'call') {
       open.add(id);
+      continue;
+    }
+    if (what === 'expire') {
+      configurations = expire(id, configurations, open, operations);
+      open.delete(id);
       continue;
     }
     configurations = settle(id, configurations, open, operations);
@@ -72,6 +79,23 @@ export function findViolation(history: readonly Recorded[]): Recorded[] | undefi
     open.delete(id);
   }
   return undefined;
+}
+
+/**
+ * All configurations after the last moment at which operation `id` can have taken effect: those in which it has
+ * and those in which it never will. It may have gone before or after others that are still open.
+ */
+function expire(
+  id: number,
+  before: readonly Configuration[],
+  open: ReadonlySet<number>,
+  operations: readonly Recorded[],
+): Configuration[] {
+  const never = before.filter(({ done }) => !done.has(id));
+  const result = new Map(never.map((configuration) => [nameOf(configuration), configuration]));
+  for (const configuration of settle(id, before, open, operations))
+    result.set(nameOf(configuration), configuration);
+  return [...result.values()];
 }
 
 /** All configurations in which operation `id` has taken effect, with other open ones before it where needed. */

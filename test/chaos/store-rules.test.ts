@@ -12,6 +12,11 @@ const at = (call: number, end: number, operation: Operation): Recorded => ({
 });
 const put = (value: string): Operation => ({ kind: 'put', value });
 const get = (value: string | null): Operation => ({ kind: 'get', value });
+/** Sent to a process that died at `end`, without an answer. */
+const expiring = (call: number, end: number, operation: Operation): Recorded => ({
+  ...at(call, Number.POSITIVE_INFINITY, operation),
+  expires: end,
+});
 const never = Number.POSITIVE_INFINITY;
 
 const histories: [string, boolean, Recorded[]][] = [
@@ -34,6 +39,27 @@ const histories: [string, boolean, Recorded[]][] = [
     'a write of unknown outcome undone',
     false,
     [at(0, never, put('a')), at(1, 2, get('a')), at(3, 4, get(null))],
+  ],
+  [
+    'a write cut off by a kill, seen after it',
+    true,
+    [expiring(0, 2, put('a')), at(3, 4, get('a')), at(5, 6, get('a'))],
+  ],
+  ['a write cut off by a kill, never seen', true, [expiring(0, 2, put('a')), at(3, 4, get(null))]],
+  [
+    'a write cut off by a kill that takes effect long after it',
+    false,
+    [expiring(0, 2, put('a')), at(3, 4, get(null)), at(5, 6, get('a'))],
+  ],
+  [
+    'a write cut off by a kill that undoes an acknowledged one',
+    false,
+    [expiring(0, 2, put('a')), at(3, 4, put('b')), at(5, 6, get('a'))],
+  ],
+  [
+    'of two writes cut off by one kill the first called is the last',
+    true,
+    [expiring(0, 3, put('a')), expiring(1, 3, put('b')), at(4, 5, get('a'))],
   ],
   [
     'two swaps from the same value both succeed',

@@ -1,7 +1,7 @@
-import type { WatchRequest } from '../../api/etcd/messages.ts';
-import { CompareTarget, EventType, type WatchResponse } from '../../api/etcd/messages.ts';
-import type { OpenStream } from '../../store/grpc/client.ts';
-import type { GrpcError } from '../../store/grpc/status.ts';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SnapshotError } from '../../store/snapshot/file.ts';
 import { EtcdClient } from '../../store/testing/etcd.ts';
 import {
   freePort,
@@ -10,9 +10,16 @@ import {
   StoreProcess,
   temporaryDirectory,
 } from '../../store/testing/process.ts';
+import { LoopDisk } from '../lib/loop-disk.ts';
 import { random } from './random.ts';
-import { findViolation, type Operation, printHistory, type Recorded } from './store-linearizability.ts';
-import { brokenPromises, type SeenResponse, type Write } from './store-watch-rules.ts';
+import { Bulk } from './store-bulk.ts';
+import { ChaosClient, pair } from './store-client.ts';
+import { type Life, planLife, valueSize } from './store-disturbance.ts';
+import { History } from './store-history.ts';
+import { Leases } from './store-leases.ts';
+import { compareRestored, saveSnapshot, unfinishedSnapshots } from './store-snapshots.ts';
+import { brokenPromises, type SeenResponse } from './store-watch-rules.ts';
+import { Watching } from './store-watching.ts';
 
 export interface RunOptions {
   kind: Kind;
@@ -21,6 +28,8 @@ export interface RunOptions {
   seed: number;
   /** The run goes on, for a minute at most, until so many are made. */
   minOperations: number;
+  /** Most of the kills are power cuts too: what was not flushed to the disk is lost. Needs root. */
+  powerCuts: boolean;
 }
 
 export interface RunResult {
@@ -28,124 +37,247 @@ export interface RunResult {
   unknown: number;
   events: number;
   kills: number;
+  /** Kills that were power cuts as well. */
+  cuts: number;
   pauses: number;
   compactions: number;
+  /** Snapshots that came whole, and were. */
+  snapshots: number;
+  leases: number;
+  megabytes: number;
+  /** How often the process died at which fault point. */
+  struck: Record<string, number>;
   /** What was found wrong, short enough to read. */
   problems: string[];
 }
 
-const keys = ['k/a', 'k/b', 'k/c', 'k/d', 'k/e', 'k/f'];
-/** Written together, always with the same value. */
-const pair = ['k/x', 'k/y'];
-/** Each passes so many times before it strikes; compactions are few. */
-const faults = [
-  'before-commit:55',
-  'during-commit:90',
-  undefined,
-  'after-commit:130',
-  'before-compaction:2',
-  'after-publish:70',
-  'during-compaction:2',
-];
+/** So that etcd removes log files within a run, and the disk need not be larger. */
+const diskFlags = {
+  store: [],
+  etcd: ['--snapshot-count=1000', '--max-wals=1', '--max-snapshots=1'],
+} as const;
+const storeFlags = ['--auto-compaction-mode=periodic', '--auto-compaction-retention=1s'];
 
-const text = (bytes: Uint8Array | undefined) => (bytes ? Buffer.from(bytes).toString() : undefined);
+/** Enough for etcd, which lays out two log files of 64 MiB before it writes. */
+const diskMegabytes = { store: 192, etcd: 320 } as const;
 
 /** One run: clients and watchers against a store that is killed, paused and compacted, then the checks. */
 export class ChaosRun {
   private readonly options: RunOptions;
-  private readonly histories = new Map<string, Recorded[]>();
-  private readonly acknowledged: Write[] = [];
-  private readonly problems: string[] = [];
-  private readonly result: RunResult;
+  private readonly history = new History();
+  private readonly leases = new Leases(this.history);
+  private readonly bulk = new Bulk(this.history);
   private readonly random: () => number;
-  private readonly dataDir = temporaryDirectory();
+  private readonly result: RunResult;
+  private readonly directory = temporaryDirectory();
+  private disk: LoopDisk | undefined;
   private process!: StoreProcess;
+  private life: Life;
   private port = 0;
+  private bytes = 0;
   private running = true;
-  private values = 0;
-  private highest = 0;
   private compactedTo = 0;
+  /** A fault struck in a snapshot, and none has come whole since. */
+  private snapshotCutOff = false;
 
   constructor(options: RunOptions) {
     this.options = options;
     this.random = random(options.seed);
+    this.life = planLife(0, this.random);
     this.result = {
       operations: 0,
       unknown: 0,
       events: 0,
       kills: 0,
+      cuts: 0,
       pauses: 0,
       compactions: 0,
-      problems: this.problems,
+      snapshots: 0,
+      leases: 0,
+      megabytes: 0,
+      struck: {},
+      problems: this.history.problems,
     };
   }
 
   async run(): Promise<RunResult> {
     this.port = await freePort();
+    if (this.options.powerCuts) this.disk = LoopDisk.create(diskMegabytes[this.options.kind]);
+    const watchers = [this.watching(), this.watching()];
     try {
-      await this.start(undefined);
-      const clients = Array.from({ length: this.options.clients }, (_, id) => this.client(id));
-      const watchers = [this.watch(), this.watch()];
+      await this.start(this.life);
+      const clients = Array.from({ length: this.options.clients }, (_, id) => this.client(id).run());
+      for (const watcher of watchers) void watcher.run();
       await this.disturb();
       this.running = false;
       await Promise.all(clients);
       await this.settle(watchers);
+      const difference = await compareRestored(this.process);
+      if (difference) this.history.problems.push(`D3: ${difference}`);
       this.check(watchers);
-      return this.result;
+    } catch (error) {
+      this.history.problems.push(error instanceof Error ? error.message : String(error));
     } finally {
       this.running = false;
+      for (const watcher of watchers) watcher.stop();
       await this.process?.stop('SIGKILL');
-      removeDirectory(this.dataDir);
+      this.disk?.remove();
+      removeDirectory(this.directory);
     }
+    const { operations, unknown } = this.history;
+    const megabytes = Math.round(this.bytes / 1e6);
+    return Object.assign(this.result, { operations, unknown, megabytes, leases: this.leases.granted });
   }
 
-  private async start(fault: string | undefined): Promise<void> {
-    const { kind } = this.options;
-    const env: Record<string, string> = fault && kind === 'store' ? { STORE_FAULT: fault } : {};
-    this.process = StoreProcess.spawn({ kind, dataDir: this.dataDir, port: this.port, env });
-    // A fault may strike before the first answer; then the store is started once more, without one.
-    await this.process.answers().catch(() => this.start(undefined));
+  private get dataDir(): string {
+    return join(this.disk?.directory ?? this.directory, 'data');
   }
 
-  /** Kills, pauses and compacts until the time is over. */
+  private watching(): Watching {
+    return new Watching({
+      connect: () => this.process.connect(),
+      trustProgress: this.options.kind === 'store',
+    });
+  }
+
+  private client(id: number): ChaosClient {
+    const next = random(this.options.seed * 1000 + id);
+    return new ChaosClient({
+      id,
+      random: next,
+      history: this.history,
+      leases: this.leases,
+      bulk: this.bulk,
+      size: () => {
+        const size = valueSize(this.life.sizes, next);
+        this.bytes += size;
+        return size;
+      },
+      connect: () => this.process.connect(),
+      running: () => this.running,
+    });
+  }
+
+  // ---- the disturbance ----------------------------------------------------------------------------------
+
+  /** Life after life until the time is over; then a quiet one for the last checks. */
   private async disturb(): Promise<void> {
-    const end = Date.now() + this.options.seconds * 1000;
-    const { minOperations } = this.options;
-    for (
-      let round = 0;
-      Date.now() < end || (this.result.operations < minOperations && Date.now() < end + 60_000);
-      round++
-    ) {
-      await this.operationsMade(50 + this.random() * 300);
-      if (round % 3 === 2) {
-        this.process.signal('SIGSTOP');
-        await delay(100);
-        this.process.signal('SIGCONT');
-        this.result.pauses++;
+    const { seconds, minOperations } = this.options;
+    const end = Date.now() + seconds * 1000;
+    const goesOn = () =>
+      Date.now() < end || (this.history.operations < minOperations && Date.now() < end + 60_000);
+    for (let round = 1; goesOn(); round++) {
+      await this.live();
+      const next = planLife(round, this.random);
+      if (next.stillborn !== undefined) {
+        this.spawn(undefined);
+        await Promise.race([this.process.answers().catch(() => undefined), delay(next.stillborn)]);
+        await this.interrupt();
       }
-      await this.compact();
-      // A fault point strikes by itself; otherwise, or if it has not, the kill comes now.
-      await this.process.stop('SIGKILL');
-      this.result.kills++;
-      await this.start(faults[round % faults.length]);
+      await this.start(next);
     }
-    await this.process.stop('SIGKILL');
-    await this.start(undefined);
+    await this.live();
+    await this.start({ ...this.life, fault: undefined });
+  }
+
+  private async live(): Promise<void> {
+    const { operations, pause, compaction, snapshot, fault } = this.life;
+    await this.operationsMade(operations / 2);
+    if (pause) {
+      this.process.signal('SIGSTOP');
+      await delay(100);
+      this.process.signal('SIGCONT');
+      this.result.pauses++;
+    }
+    if (this.random() < 0.5) await this.compact();
+    await this.operationsMade(operations / 2);
+    const underWay = [compaction && this.compact(), snapshot && this.takeSnapshot()];
+    if (fault?.point === 'during-snapshot') await underWay[1];
+    else if (fault?.point.endsWith('compaction')) await underWay[0];
+    await this.interrupt();
+    await Promise.all(underWay);
   }
 
   /** Waits for so many more operations, so that a slow machine is killed as often per operation as a fast one. */
   private async operationsMade(count: number): Promise<void> {
-    const target = this.result.operations + count;
+    const target = this.history.operations + count;
     const deadline = Date.now() + 5000;
-    while (this.result.operations < target && Date.now() < deadline && this.process.alive) await delay(5);
+    while (this.history.operations < target && Date.now() < deadline && this.process.alive) await delay(5);
+  }
+
+  /** Kills the process, unless it has been struck already, and cuts the power where the life ends so. */
+  private async interrupt(): Promise<void> {
+    const { fault, kept } = this.life;
+    const struck = !this.process.alive && fault?.point;
+    const { code } = await this.process.stop('SIGKILL');
+    if (code !== null) throw new Error(`the process ended by itself with code ${code}: ${this.process.log}`);
+    if (this.disk && kept !== undefined) {
+      this.disk.cut({ kept, random: this.random });
+      this.result.cuts++;
+    }
+    this.history.processEnded();
+    this.result.kills++;
+    if (struck === 'during-snapshot') this.snapshotCutOff = true;
+    if (struck) this.result.struck[struck] = (this.result.struck[struck] ?? 0) + 1;
+  }
+
+  private spawn(fault: Life['fault']): void {
+    const { kind } = this.options;
+    const env: Record<string, string> =
+      fault && kind === 'store' ? { STORE_FAULT: `${fault.point}:${fault.passes}` } : {};
+    const flags = [...(kind === 'store' ? storeFlags : []), ...(this.disk ? diskFlags[kind] : [])];
+    this.process = StoreProcess.spawn({ kind, dataDir: this.dataDir, port: this.port, env, flags });
+  }
+
+  /** Starts a life and looks at once whether all is there that was acknowledged in those before. */
+  private async start(life: Life): Promise<void> {
+    const acknowledged = this.history.highest;
+    this.life = life;
+    this.spawn(life.fault);
+    try {
+      await this.process.answers();
+      await this.lookAround(acknowledged);
+      if (this.snapshotCutOff) await this.takeSnapshot();
+    } catch (error) {
+      await Promise.race([this.process.ended, delay(1000)]);
+      // A fault may strike before the first answer; then the store is started once more, without one.
+      const struck = life.fault && !this.process.alive && this.options.kind === 'store';
+      if (!struck) throw new Error(`D1: after kill ${this.result.kills}: ${(error as Error).message}`);
+      await this.interrupt();
+      await this.start({ ...life, fault: undefined });
+    }
+  }
+
+  private async lookAround(acknowledged: number): Promise<void> {
+    const { problems } = this.history;
+    if (this.options.kind === 'store') {
+      const unfinished = unfinishedSnapshots(this.dataDir);
+      if (unfinished.length > 0) problems.push(`after a restart ${unfinished} are left`);
+    }
+    const connection = await this.process.connect();
+    try {
+      const etcd = new EtcdClient(connection);
+      const { header } = await etcd.range({ key: Buffer.from('k') });
+      if (header!.revision < acknowledged)
+        problems.push(
+          `D1: revision ${acknowledged} was acknowledged, ${header!.revision} is left after a kill`,
+        );
+      await this.leases.check(etcd);
+      await this.bulk.check(etcd);
+    } finally {
+      connection.close();
+    }
   }
 
   private async compact(): Promise<void> {
-    const target = this.highest - 20;
+    const target = this.history.highest - 20;
     if (target <= this.compactedTo) return;
+    const physical = this.random() < 0.5;
     try {
       const connection = await this.process.connect();
-      await new EtcdClient(connection).compact({ revision: target }).finally(() => connection.close());
+      await new EtcdClient(connection)
+        .compact({ revision: target, physical })
+        .finally(() => connection.close());
       this.result.compactions++;
     } catch {
       // It may have been decided all the same.
@@ -153,204 +285,28 @@ export class ChaosRun {
     this.compactedTo = target;
   }
 
-  private async client(id: number): Promise<void> {
-    const random = chaosRandom(this.options.seed, id);
-    while (this.running) {
-      try {
-        const connection = await this.process.connect();
-        const etcd = new EtcdClient(connection);
-        try {
-          while (this.running) await this.operate(etcd, id, random);
-        } finally {
-          connection.close();
-        }
-      } catch {
-        await delay(10);
-      }
-    }
-  }
-
-  private async operate(etcd: EtcdClient, id: number, random: () => number): Promise<void> {
-    const dice = random();
-    if (dice < 0.1) return this.writePair(etcd);
-    if (dice < 0.2) return this.readPair(etcd);
-    const key = keys[Math.floor(random() * keys.length)]!;
-    const name = Buffer.from(key);
-    const value = `${id}-${++this.values}`;
-    if (dice < 0.45)
-      await this.record(key, id, { kind: 'put', value }, async () => {
-        const { header } = await etcd.put({ key: name, value: Buffer.from(value) });
-        this.acknowledge(header!.revision, key, value);
-        return { kind: 'put', value };
-      });
-    else if (dice < 0.75)
-      await this.record(key, id, { kind: 'get', value: undefined }, async () => {
-        const before = this.highest;
-        const { kvs, header } = await etcd.range({ key: name });
-        if (header!.revision < before)
-          this.problems.push(`D3: a read answered at ${header!.revision} after ${before} was acknowledged`);
-        return { kind: 'get', value: text(kvs[0]?.value) ?? null };
-      });
-    else if (dice < 0.85)
-      await this.record(key, id, { kind: 'delete', deleted: undefined }, async () => {
-        const { header, deleted } = await etcd.deleteRange({ key: name });
-        if (deleted > 0) this.acknowledge(header!.revision, key, null);
-        return { kind: 'delete', deleted: deleted > 0 };
-      });
-    else await this.swap(etcd, { key, id, value });
-  }
-
-  private async swap(etcd: EtcdClient, options: { key: string; id: number; value: string }): Promise<void> {
-    const { key, id, value } = options;
-    const name = Buffer.from(key);
-    const { kvs } = await etcd.range({ key: name });
-    const from = text(kvs[0]?.value) ?? null;
-    const compare =
-      from === null
-        ? { key: name, target: CompareTarget.version, version: 0 }
-        : { key: name, target: CompareTarget.value, value: Buffer.from(from) };
-    await this.record(key, id, { kind: 'swap', from, value, succeeded: undefined }, async () => {
-      const { succeeded, header } = await etcd.txn({
-        compare: [compare],
-        success: [{ request_put: { key: name, value: Buffer.from(value) } }],
-      });
-      if (succeeded) this.acknowledge(header!.revision, key, value);
-      return { kind: 'swap', from, value, succeeded };
-    });
-  }
-
-  private async writePair(etcd: EtcdClient): Promise<void> {
-    const value = `pair-${++this.values}`;
-    const success = pair.map((key) => ({
-      request_put: { key: Buffer.from(key), value: Buffer.from(value) },
-    }));
-    const { header } = await etcd.txn({ success });
-    for (const key of pair) this.acknowledge(header!.revision, key, value);
-    this.result.operations++;
-  }
-
-  private async readPair(etcd: EtcdClient): Promise<void> {
-    const { responses } = await etcd.txn({
-      success: pair.map((key) => ({ request_range: { key: Buffer.from(key) } })),
-    });
-    const [x, y] = responses.map(({ response_range }) => text(response_range!.kvs[0]?.value));
-    if (x !== y) this.problems.push(`D4: a transaction's two keys were read as ${x} and ${y}`);
-    this.result.operations++;
-  }
-
-  private acknowledge(revision: number, key: string, value: string | null): void {
-    this.acknowledged.push({ revision, key, value });
-    this.highest = Math.max(this.highest, revision);
-  }
-
-  private async record(
-    key: string,
-    client: number,
-    unknown: Operation,
-    run: () => Promise<Operation>,
-  ): Promise<void> {
-    const history = this.histories.get(key) ?? [];
-    this.histories.set(key, history);
-    const entry: Recorded = {
-      operation: unknown,
-      client,
-      call: performance.now(),
-      return: Number.POSITIVE_INFINITY,
-    };
-    history.push(entry);
-    this.result.operations++;
+  /** A snapshot may be cut off, but not be taken for whole then. */
+  private async takeSnapshot(): Promise<void> {
+    const { history, result, directory, process } = this;
+    const before = history.highest;
+    const path = join(directory, `snapshot-${result.kills}.db`);
     try {
-      const operation = await run();
-      entry.return = performance.now();
-      entry.operation = operation;
+      const connection = await process.connect();
+      const revision = await saveSnapshot(connection, path).finally(() => connection.close());
+      result.snapshots++;
+      this.snapshotCutOff = false;
+      if (revision < before)
+        history.problems.push(`D1: a snapshot begun at revision ${before} ends at ${revision}`);
     } catch (error) {
-      this.result.unknown++;
-      // A read without an answer says nothing.
-      if (unknown.kind === 'get') history.splice(history.indexOf(entry), 1);
-      throw error;
+      await Promise.race([process.ended, delay(1000)]);
+      if (error instanceof SnapshotError || process.alive)
+        history.problems.push(`D4: a snapshot failed: ${(error as Error).message}`);
+    } finally {
+      rmSync(path, { force: true });
     }
   }
 
-  // ---- watching -----------------------------------------------------------------------------------------
-
-  private watch(): Watching {
-    const watching: Watching = { responses: [], next: 1, skippedTo: 0, progressAt: 0, stop: () => undefined };
-    void this.keepWatching(watching);
-    return watching;
-  }
-
-  private async keepWatching(watching: Watching): Promise<void> {
-    let stopped = false;
-    watching.stop = () => {
-      stopped = true;
-    };
-    while (!stopped) {
-      try {
-        const connection = await this.process.connect();
-        await new Promise<void>((resolve) => {
-          const stream = new EtcdClient(connection).watch({
-            onMessage: (response) => this.received(watching, response, stream, resolve),
-            onEnd: (_error: GrpcError | undefined) => resolve(),
-          });
-          watching.stop = () => {
-            stopped = true;
-            connection.close();
-          };
-          watching.progress = () => stream.write({ progress_request: {} });
-          stream.write({
-            create_request: {
-              key: Buffer.from('k/'),
-              range_end: Buffer.from('k0'),
-              start_revision: watching.next,
-              prev_kv: true,
-            },
-          });
-        });
-        connection.close();
-      } catch {
-        await delay(10);
-      }
-    }
-  }
-
-  private received(
-    watching: Watching,
-    response: WatchResponse,
-    stream: OpenStream<WatchRequest>,
-    finished: () => void,
-  ): void {
-    if (response.canceled) {
-      if (response.compact_revision > 0) {
-        watching.next = response.compact_revision;
-        watching.skippedTo = response.compact_revision;
-      }
-      finished();
-      return;
-    }
-    if (response.created) {
-      stream.write({ progress_request: {} });
-      return;
-    }
-    const headerRevision = response.header!.revision;
-    const isProgress = response.events.length === 0;
-    if (isProgress) watching.progressAt = Math.max(watching.progressAt, headerRevision);
-    watching.responses.push({
-      headerRevision,
-      start: watching.next,
-      // etcd 3.4 sends progress before it has sent everything; only our store promises more.
-      progress: isProgress && this.options.kind === 'store',
-      events: response.events.map(({ type, kv, prev_kv }) => ({
-        revision: kv!.mod_revision,
-        key: text(kv!.key)!,
-        value: type === EventType.delete ? null : text(kv!.value)!,
-        createRevision: kv!.create_revision,
-        version: kv!.version,
-        previous: text(prev_kv?.value),
-      })),
-    });
-    const last = response.events.at(-1)?.kv?.mod_revision;
-    if (last !== undefined) watching.next = last + 1;
-  }
+  // ---- the end ------------------------------------------------------------------------------------------
 
   /** Waits until every watcher has everything. */
   private async settle(watchers: readonly Watching[]): Promise<void> {
@@ -360,73 +316,36 @@ export class ChaosRun {
       key: Buffer.from('k/z'),
       value: Buffer.from('end'),
     });
-    this.acknowledge(header!.revision, 'k/z', 'end');
-    const deadline = Date.now() + 20_000;
-    while (watchers.some(({ next }) => next <= header!.revision) && Date.now() < deadline) await delay(20);
-    for (const watching of watchers) {
-      if (watching.next <= header!.revision)
-        this.problems.push(
-          `W3: a watcher is stuck before ${watching.next}, the last write is ${header!.revision}`,
-        );
-      watching.stop();
-    }
     connection.close();
+    const { revision } = header!;
+    this.history.acknowledge(revision, 'k/z', 'end');
+    const deadline = Date.now() + 20_000;
+    while (watchers.some(({ next }) => next <= revision) && Date.now() < deadline) await delay(20);
+    for (const { next } of watchers)
+      if (next <= revision)
+        this.history.problems.push(`W3: a watcher is stuck before ${next}, the last write is ${revision}`);
   }
 
   private check(watchers: readonly Watching[]): void {
+    const { problems, acknowledged } = this.history;
     for (const { responses, skippedTo } of watchers) {
       this.result.events += responses.reduce((sum, { events }) => sum + events.length, 0);
-      this.problems.push(...brokenPromises(responses, this.acknowledged, skippedTo).slice(0, 5));
-      this.checkPairs(responses);
+      problems.push(...brokenPromises(responses, acknowledged, skippedTo).slice(0, 5));
+      problems.push(...tornPairs(responses).slice(0, 5));
     }
-    const revisions = this.acknowledged
-      .filter(({ key }) => !pair.includes(key))
-      .map(({ revision }) => revision);
-    if (new Set(revisions).size !== revisions.length)
-      this.problems.push('D3: two writes were acknowledged with the same revision');
-    const taken = new Set(
-      watchers.flatMap(({ responses }) =>
-        responses.flatMap(({ events }) => events.map(({ value }) => value)),
-      ),
-    );
-    for (const [key, history] of this.histories) {
-      const relevant = history.filter((entry) => certain(entry) || mayMatter(entry, taken));
-      const violation = findViolation(relevant);
-      if (violation) this.problems.push(`D1-D3: not linearizable\n${printHistory(key, violation)}`);
-    }
-  }
-
-  private checkPairs(responses: readonly SeenResponse[]): void {
-    for (const { events } of responses)
-      for (const { key, revision, value } of events) {
-        if (key !== pair[0]) continue;
-        const other = events.find((event) => event.key === pair[1] && event.revision === revision);
-        if (other?.value !== value)
-          this.problems.push(`W4 D4: at ${revision} ${pair[0]} is ${value} and ${pair[1]} ${other?.value}`);
-      }
+    this.history.check();
   }
 }
 
-interface Watching {
-  responses: SeenResponse[];
-  next: number;
-  skippedTo: number;
-  progressAt: number;
-  stop: () => void;
-  progress?: () => void;
-}
-
-const certain = (entry: Recorded) => entry.return !== Number.POSITIVE_INFINITY;
-
-/** A write of unknown outcome whose value no watcher saw has not happened, or is of no consequence. */
-function mayMatter({ operation }: Recorded, taken: ReadonlySet<string | null>): boolean {
-  return operation.kind === 'delete' || (operation.kind !== 'get' && taken.has(operation.value));
-}
-
-function chaosRandom(seed: number, client: number): () => number {
-  return random(seed * 1000 + client);
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Transactions of which a watcher saw one key without the other. */
+function tornPairs(responses: readonly SeenResponse[]): string[] {
+  const torn: string[] = [];
+  for (const { events } of responses)
+    for (const { key, revision, value } of events) {
+      if (key !== pair[0]) continue;
+      const other = events.find((event) => event.key === pair[1] && event.revision === revision);
+      if (other?.value !== value)
+        torn.push(`W4 D4: at ${revision} ${pair[0]} is ${value} and ${pair[1]} ${other?.value}`);
+    }
+  return torn;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -199,6 +199,49 @@ t.test('down stops processes and containers, up brings both back', async (t) => 
   await waitUntil('both containers run again', async () => (await containerIDs()).length === 2);
   await waitUntil('both pods are ready again', async () => (await readyPods()).length === 2);
   t.equal(await cluster.kubectl(['get', 'configmap', 'kept', '-o', 'jsonpath={.data.a}']), 'b');
+});
+
+t.test('a backup brings back the objects that were there, and pods follow', async (t) => {
+  const backup = join(cluster.dataDir, 'backup.db');
+  const saved = await cluster.nkube(['store', 'snapshot', 'save', backup]);
+  t.equal(saved.code, 0, saved.stderr);
+  t.match((await cluster.nkube(['store', 'snapshot', 'status', backup])).stdout, /^hash .* \d+ keys/);
+  await cluster.kubectl(['delete', 'configmap', 'kept']);
+  await cluster.kubectl(['delete', 'deployment', 'keep']);
+  await cluster.kubectl(['create', 'configmap', 'later']);
+  await waitUntil('the containers are gone', async () => (await containerIDs()).length === 0);
+  const seen = await cluster.kubectl([
+    'get',
+    'configmap',
+    'later',
+    '-o',
+    'jsonpath={.metadata.resourceVersion}',
+  ]);
+
+  const restore = ['store', 'snapshot', 'restore', backup];
+  const running = await cluster.nkube([...restore, '--replace']);
+  t.equal(running.code, 1);
+  t.match(running.stderr, /the cluster runs \(supervisor.*store\): stop it with 'nkube down'/);
+  t.equal((await cluster.nkube(['down'])).code, 0);
+  const unasked = await cluster.nkube(restore);
+  t.equal(unasked.code, 1);
+  t.match(unasked.stderr, 'is not empty: --replace puts its data aside');
+  const restored = await cluster.nkube([...restore, '--replace']);
+  t.equal(restored.code, 0, restored.stderr);
+
+  const result = await up();
+  t.equal(result.code, 0, result.stderr);
+  t.equal(await cluster.kubectl(['get', 'configmap', 'kept', '-o', 'jsonpath={.data.a}']), 'b');
+  t.equal((await cluster.tryKubectl(['get', 'configmap', 'later'])).code, 1);
+  await waitUntil('both containers run again', async () => (await containerIDs()).length === 2);
+  await waitUntil('both pods are ready again', async () => (await readyPods()).length === 2);
+  const watch = await cluster.tryKubectl([
+    'get',
+    '--raw',
+    `/api/v1/configmaps?watch=1&resourceVersion=${seen}`,
+  ]);
+  t.match(watch.stderr, /Expired.*too old resource version/, 'who saw later revisions is told to list anew');
+  rmSync(backup);
 });
 
 t.test('after a reboot, up brings pods and their network back', async (t) => {
