@@ -5,7 +5,6 @@ import { parseRevisionKey, summarize } from '../mvcc/record.ts';
 import { WatchEvent } from './event.ts';
 import { RangeGroup, type Watcher } from './watcher.ts';
 
-const chunkRecords = 1000;
 /** More watchers than this are told in gathered responses, so many milliseconds after the first change. */
 const largeAudience = 64;
 const gatherMilliseconds = 8;
@@ -34,6 +33,8 @@ export class WatchHub {
   private readonly onError: (error: unknown) => void;
   watcherCount = 0;
   eventCount = 0;
+  /** Records that are read from disk at a time for late watchers. */
+  chunkRecords = 1000;
 
   constructor(onError: (error: unknown) => void) {
     this.onError = onError;
@@ -217,10 +218,10 @@ export class WatchHub {
     try {
       const records: OpenedRecord[] = [];
       for (;;) {
-        const more = await scan.next(chunkRecords);
+        const more = await scan.next(this.chunkRecords);
         records.push(...more);
         if (more.length === 0) return { records, last: undefined };
-        if (records.length < chunkRecords) continue;
+        if (records.length < this.chunkRecords) continue;
         const last = parseRevisionKey(records.at(-1)!.key).revision;
         // The last revision may go on in the next chunk.
         const whole = records.findLastIndex(({ key }) => parseRevisionKey(key).revision < last) + 1;

@@ -134,13 +134,18 @@ export class WatchStream implements WatchSink {
   send(watcher: Watcher, events: readonly WatchEvent[]): void {
     watcher.quiet = false;
     const shared = encodeTogether(events, watcher.previous);
-    if (shared.length <= Math.min(responseBytes, this.options.fragmentBytes)) {
+    const limit = Math.min(responseBytes, this.options.fragmentBytes);
+    if (shared.length <= limit) {
       const head = WatchResponse.encode({ header: this.options.header(), watch_id: watcher.id });
       this.write(Buffer.concat([head, shared]));
       return;
     }
     let pending: Buffer[] = [];
     let size = 0;
+    const flush = () => {
+      if (watcher.fragment && size > this.options.fragmentBytes) this.sendFragments(watcher, pending);
+      else this.sendResponse(watcher, pending);
+    };
     for (let at = 0; at < events.length; ) {
       const { revision } = events[at]!;
       const together: Buffer[] = [];
@@ -150,16 +155,15 @@ export class WatchStream implements WatchSink {
         together.push(encoded);
         bytes += encoded.length;
       }
-      if (pending.length > 0 && size + bytes > responseBytes) {
-        this.sendResponse(watcher, pending);
+      if (pending.length > 0 && size + bytes > limit) {
+        flush();
         pending = [];
         size = 0;
       }
       pending = pending.length === 0 ? together : pending.concat(together);
       size += bytes;
     }
-    if (watcher.fragment && size > this.options.fragmentBytes) this.sendFragments(watcher, pending);
-    else this.sendResponse(watcher, pending);
+    flush();
   }
 
   private sendResponse(watcher: Watcher, events: readonly Buffer[], fragment = false): void {
