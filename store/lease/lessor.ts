@@ -14,6 +14,8 @@ export interface Lease {
   /** When it expires, on the clock given. */
   expiry: number;
   readonly keys: Set<string>;
+  /** The record on disk says less than the whole TTL. */
+  checkpointed: boolean;
 }
 
 export interface LessorOptions {
@@ -53,7 +55,9 @@ export class Lessor implements LeaseLedger {
   start(mvcc: Mvcc): void {
     this.mvcc = mvcc;
     for (const lease of this.leases.values()) this.deadlines.set(lease.id, lease.expiry);
-    this.checkpoints = setInterval(() => this.checkpoint(), checkpointInterval);
+    this.checkpoints = setInterval(() => {
+      this.checkpoint().catch((error: unknown) => this.options.onError(error));
+    }, checkpointInterval);
     this.checkpoints.unref();
   }
 
@@ -101,6 +105,7 @@ export class Lessor implements LeaseLedger {
       ttl,
       expiry: this.options.now() + (remaining || ttl) * 1000,
       keys: new Set(),
+      checkpointed: remaining > 0,
     });
   }
 
@@ -122,6 +127,7 @@ export class Lessor implements LeaseLedger {
         ttl: granted,
         expiry: this.options.now() + granted * 1000,
         keys: new Set<string>(),
+        checkpointed: false,
       };
       this.leases.set(chosen, lease);
       this.deadlines.set(chosen, lease.expiry);
@@ -149,6 +155,9 @@ export class Lessor implements LeaseLedger {
       if (!lease) return undefined;
       lease.expiry = this.options.now() + lease.ttl * 1000;
       this.deadlines.set(id, lease.expiry);
+      // A restart must not go back to what was left before.
+      if (lease.checkpointed) this.store.putLease(id, LeaseRecord.encode({ id, ttl: lease.ttl }));
+      lease.checkpointed = false;
       return lease.ttl;
     });
   }
@@ -187,20 +196,22 @@ export class Lessor implements LeaseLedger {
       .catch((error: unknown) => this.options.onError(error));
   }
 
-  /** Long leases remember what is left of them, so that restarts do not keep them alive for ever. */
-  private checkpoint(): void {
-    const now = this.options.now();
+  /**
+   * Notes on disk what is left of the leases that are longer than five minutes, so that restarts do not keep them
+   * alive for ever. Happens every five minutes by itself.
+   */
+  async checkpoint(): Promise<void> {
     const long = [...this.leases.values()].filter(({ ttl }) => ttl * 1000 > checkpointInterval);
     if (long.length === 0) return;
-    this.mvcc
-      ?.submit(() => {
-        for (const { id, ttl, expiry } of long)
-          if (this.leases.has(id))
-            this.store.putLease(
-              id,
-              LeaseRecord.encode({ id, ttl, remaining: Math.max(1, Math.ceil((expiry - now) / 1000)) }),
-            );
-      })
-      .catch((error: unknown) => this.options.onError(error));
+    await this.mvcc?.submit(() => {
+      const now = this.options.now();
+      for (const lease of long) {
+        const { id, ttl, expiry } = lease;
+        if (this.leases.get(id) !== lease) continue;
+        const remaining = Math.max(1, Math.ceil((expiry - now) / 1000));
+        this.store.putLease(id, LeaseRecord.encode({ id, ttl, remaining }));
+        lease.checkpointed = true;
+      }
+    });
   }
 }
