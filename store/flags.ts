@@ -31,6 +31,15 @@ export const storeFlags = {
     default: '0',
     help: 'history to keep: a duration or hours (periodic), or revisions; 0: all',
   },
+  'watch-progress-notify-interval': {
+    type: 'duration',
+    default: '10m',
+    help: 'time between progress notifications to watches that want them and are idle; at least 100ms',
+  },
+  'experimental-watch-progress-notify-interval': {
+    type: 'duration',
+    help: 'the name of --watch-progress-notify-interval before etcd 3.6',
+  },
   'accept-data-loss': {
     type: 'boolean',
     default: false,

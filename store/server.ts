@@ -103,7 +103,7 @@ export class StoreServer {
       compact: (revision) => mvcc.compact(revision),
       onError,
     });
-    const services = allServices(context);
+    const services = allServices(context, flags);
     const grpc = new GrpcServer({
       services,
       maxMessageSize: flags['max-request-bytes'] + overheadBytes,
@@ -171,10 +171,13 @@ function saveMember(mvcc: Mvcc, { clusterId, memberId, alarms }: Member): Promis
   return mvcc.submit(() => mvcc.putMember(body));
 }
 
-function allServices(context: StoreContext): Service[] {
+function allServices(context: StoreContext, flags: StoreFlags): Service[] {
   const services = [
     kvService(context),
-    watchService(context, () => undefined),
+    watchService(
+      context,
+      flags['experimental-watch-progress-notify-interval'] ?? flags['watch-progress-notify-interval'],
+    ),
     leaseService(context, randomLeaseId),
     maintenanceService(context),
     clusterService(context),

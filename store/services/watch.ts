@@ -3,12 +3,18 @@ import { bidi, type Service } from '../grpc/service.ts';
 import { WatchStream } from '../watch/stream.ts';
 import { header, type StoreContext } from './context.ts';
 
-/** Milliseconds between progress notifications, as etcd's. */
-const progressInterval = 600_000;
+/** etcd's bounds, in milliseconds. */
+const defaultInterval = 600_000;
+const shortestInterval = 100;
 
-/** etcd's Watch service: https://etcd.io/docs/v3.5/learning/api/#watch-api */
-export function watchService(context: StoreContext, onStream: (change: 1 | -1) => void): Service {
+/**
+ * etcd's Watch service: https://etcd.io/docs/v3.5/learning/api/#watch-api
+ *
+ * @param interval Milliseconds between progress notifications; 0: etcd's ten minutes.
+ */
+export function watchService(context: StoreContext, interval: number): Service {
   const streams = new Set<WatchStream>();
+  const progressInterval = Math.max(interval || defaultInterval, shortestInterval);
   setInterval(() => {
     for (const stream of streams) stream.notifyProgress();
   }, progressInterval).unref();
@@ -24,11 +30,7 @@ export function watchService(context: StoreContext, onStream: (change: 1 | -1) =
           fragmentBytes: context.limits.maxRequestBytes,
         });
         streams.add(watches);
-        onStream(1);
-        stream.onCancel(() => {
-          streams.delete(watches);
-          onStream(-1);
-        });
+        stream.onCancel(() => streams.delete(watches));
       }),
     },
   };
