@@ -63,7 +63,8 @@ async function freePortOffset(slot: number): Promise<number> {
 /** Describes a cluster without starting it. */
 export async function describeCluster({ slot, flags = [] }: ClusterOptions): Promise<TestCluster> {
   const name = `nkube-e2e-${slot}`;
-  const dataDir = mkdtempSync(join(tmpdir(), `${name}-`));
+  // `nkube test` takes down what a run that is cut off leaves in its directory.
+  const dataDir = mkdtempSync(join(process.env.NEKALAKUBE_TEST_DIR ?? tmpdir(), `${name}-`));
   const nodePorts = { first: 28_000 + slot * 100, last: 28_099 + slot * 100 };
   const upFlags = [
     ['--cluster-name', name],

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ApiClient } from '../../client/api-client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
@@ -9,6 +8,7 @@ import { type ClusterConfig, completeConfig, type Ports } from '../../deploy/con
 import { type Paths, pathsOf, repository } from '../../deploy/paths.ts';
 import { ensurePki } from '../../deploy/pki/ensure.ts';
 import { defaultNodeIP } from '../../deploy/saved-config.ts';
+import { freePort } from './free-port.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** Processes of a cluster without a node: real store, real API server, and what else a test asks for. */
@@ -24,25 +24,6 @@ export interface ControlPlane {
   /** Ends a process and resolves when it is gone. */
   kill(name: ProcessName, signal?: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
-}
-
-/** Ports that nobody listens on at this moment, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer();
-      return new Promise<typeof server>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(0, '127.0.0.1', () => resolve(server));
-      });
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /**
@@ -64,7 +45,7 @@ export async function startControlPlane(
     proxyHealth: 0,
     proxyMetrics: 0,
   } satisfies Record<keyof Ports, number>) as (keyof Ports)[];
-  const ports = await freePorts(names.length);
+  const ports = await Promise.all(names.map(freePort));
   const config: ClusterConfig = {
     ...completeConfig({}, undefined, { hostname: 'node-1', nodeIP: defaultNodeIP() }),
     serviceNodePortRange: '20000-20999',
@@ -103,8 +84,9 @@ export async function startControlPlane(
     killAll();
     process.exit(143);
   };
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
   process.once('exit', killAll);
-  process.once('SIGTERM', cutOff);
+  for (const signal of signals) process.once(signal, cutOff);
   const client = async (identity = 'admin') => {
     const made = new ApiClient({
       config: await loadKubeconfig(paths.kubeconfig(identity)),
@@ -115,7 +97,7 @@ export async function startControlPlane(
   };
   const stop = async () => {
     process.off('exit', killAll);
-    process.off('SIGTERM', cutOff);
+    for (const signal of signals) process.off(signal, cutOff);
     for (const made of clients) made.close();
     await Promise.all([...running.keys()].filter((name) => name !== 'store').map((name) => kill(name)));
     await kill('store');
