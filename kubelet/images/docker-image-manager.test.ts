@@ -1,26 +1,20 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import t, { type Test } from 'tap';
 import type { Container, Pod, Secret } from '../../api/types/core-v1.ts';
+import { freePort } from '../../test/lib/free-port.ts';
+import { startProgram } from '../../test/lib/program.ts';
+import { waitUntil } from '../../test/lib/wait-until.ts';
 import { DockerImageManager } from './docker-image-manager.ts';
 import { jsonLines } from './json-lines.ts';
 import { ensureSandboxImage, pauseImage } from './pause-image.ts';
 
 const docker = new Docker({ socketPath: '/var/run/docker.sock' });
 const signal = new AbortController().signal;
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** A real registry on loopback; `password` for the user "puller" makes it a private one. */
 async function startRegistry(t: Test, password?: string): Promise<string> {
@@ -34,18 +28,13 @@ async function startRegistry(t: Test, password?: string): Promise<string> {
     join(directory, 'config.yml'),
     `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${directory}/data } }\nhttp: { addr: "${address}" }\n${auth}`,
   );
-  const child = spawn('docker-registry', ['serve', join(directory, 'config.yml')], { stdio: 'ignore' });
+  const registry = startProgram('docker-registry', ['serve', join(directory, 'config.yml')]);
   t.teardown(async () => {
-    child.kill('SIGKILL');
+    await registry.stop('SIGKILL');
     await rm(directory, { recursive: true });
   });
-  const deadline = Date.now() + 10_000;
-  while (Date.now() < deadline) {
-    const answer = await fetch(`http://${address}/v2/`).catch(() => undefined);
-    if (answer) return address;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('docker-registry does not answer');
+  await waitUntil('the registry answers', () => fetch(`http://${address}/v2/`));
+  return address;
 }
 
 /** Puts the pause image into a registry and off this machine. */

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GrpcClient } from '../grpc/client.ts';
 import { EtcdClient } from './etcd.ts';
+
+export { freePort } from '../../test/lib/free-port.ts';
 
 /** What a store process is started as: ours, or a real etcd to compare with. */
 export type Kind = 'store' | 'etcd';
@@ -16,16 +16,6 @@ export interface ProcessOptions {
   port: number;
   flags?: readonly string[];
   env?: Record<string, string>;
-}
-
-/** A free TCP port, found by opening one. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export function temporaryDirectory(): string {

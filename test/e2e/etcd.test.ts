@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { startCluster, type TestCluster } from '../lib/cluster.ts';
-import { freePorts } from '../lib/control-plane.ts';
+import { freePort } from '../lib/free-port.ts';
 import { busyboxImage, makeBusyboxImage } from '../lib/images.ts';
 import { type RunningProgram, runProgram, startProgram } from '../lib/program.ts';
 import { waitUntil } from '../lib/wait-until.ts';
@@ -18,7 +18,7 @@ const etcdctl = async (...args: string[]) =>
 
 t.before(async () => {
   await makeBusyboxImage();
-  const [client, peer] = await freePorts(2);
+  const [client, peer] = [await freePort(), await freePort()];
   url = `http://127.0.0.1:${client}`;
   etcd = startProgram('etcd', [
     ...['--data-dir', folder],

@@ -71,7 +71,11 @@ t.test(
     watch.abort();
     const [pod] = (await core.listNamespacedPod({ namespace, labelSelector: 'app=library' })).items;
     const name = pod?.metadata?.name ?? '';
-    t.match(await core.readNamespacedPodLog({ name, namespace }), 'started');
+    // Running says that the container was started, not what it has come to.
+    await waitUntil(
+      'the log',
+      async () => (await core.readNamespacedPodLog({ name, namespace })) === 'started\n',
+    );
     const collect = () => {
       const chunks: string[] = [];
       const stream = new Writable({

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import t from 'tap';
+import { isPodReady } from '../../api/pods.ts';
+import type { Pod } from '../../api/types/core-v1.ts';
 import type { KubectlVersion } from '../../deploy/kubectl-binary.ts';
 import { type KubectlOptions, startCluster, type TestCluster } from '../lib/cluster.ts';
 import { busyboxImage, makeBusyboxImage } from '../lib/images.ts';
@@ -92,12 +94,13 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
 
     await t.test('the Deployment web rolls out, and watch shows its pods become ready', async (t) => {
       const watch = await cluster.startKubectl(
-        ['-n', namespace, 'get', 'pods', '-l', 'app=web', '-o', 'wide', '-w'],
+        ['-n', namespace, 'get', 'pods', '-l', 'app=web', '-o', 'wide', '-w', '-v=6'],
         {
           version,
         },
       );
       try {
+        await waitUntil('it watches', () => /watch=true\S* .*200 OK/.test(watch.stderr()));
         await kubectl(['apply', '-f', manifest('web.yaml')]);
         t.match(
           await kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']),
@@ -117,16 +120,23 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
       }
     });
 
-    const somePod = async () =>
-      (
-        await jsonpath(
-          ['pods', '-l', 'app=web', '--field-selector=status.phase=Running'],
-          '{.items[0].metadata.name}',
-        )
-      ).trim();
+    /** Names of pods that are not on their way out. */
+    const livePods = async (): Promise<string[]> => {
+      const { items } = JSON.parse(await kubectl(['get', 'pods', '-l', 'app=web', '-o', 'json'])) as {
+        items: Pod[];
+      };
+      return items
+        .filter((pod) => !pod.metadata?.deletionTimestamp && isPodReady(pod))
+        .map((pod) => pod.metadata?.name ?? '');
+    };
+    const somePod = () => waitUntil('a pod is ready', async () => (await livePods())[0]);
 
     await t.test('describe tells of the pod and its events', async (t) => {
-      const text = await kubectl(['describe', 'pod', await somePod()]);
+      const pod = await somePod();
+      const text = await waitUntil('the events are told', async () => {
+        const described = await kubectl(['describe', 'pod', pod]);
+        return /Normal +Started /.test(described) ? described : undefined;
+      });
       for (const part of [
         /^Name: +web-/m,
         /^Node: +\S+\/\d/m,
@@ -134,7 +144,6 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
         /^Controlled By: +ReplicaSet\/web-/m,
         /Readiness: +http-get http:\/\/:http\/ /,
         /Normal +Scheduled .*Successfully assigned/,
-        /Normal +Started /,
       ])
         t.match(text, part);
     });
@@ -195,20 +204,10 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
       t.match(answer, /^web-/);
       await kubectl(['apply', '-f', manifest('client.yaml')]);
       await waitFor('pod/client', 'condition=Ready');
-      t.match(await kubectl(['exec', 'client', '--', 'wget', '-q', '-O', '-', 'http://web/']), /^web-/);
-      t.match(
-        await kubectl([
-          'exec',
-          'client',
-          '--',
-          'wget',
-          '-q',
-          '-O',
-          '-',
-          `http://web.${namespace}.svc.cluster.local/`,
-        ]),
-        /^web-/,
-      );
+      for (const name of ['web', `web.${namespace}.svc.cluster.local`]) {
+        const args = ['exec', 'client', '--', 'wget', '-q', '-O', '-', `http://${name}/`];
+        t.match(await waitUntil(`${name} answers`, () => kubectl(args)), /^web-/);
+      }
     });
 
     await t.test('scale up and down', async (t) => {
@@ -219,7 +218,9 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
         'three pods are left',
         async () => rows(await kubectl(['get', 'pods', '-l', 'app=web'])).length === 3,
       );
-      t.match(await kubectl(['get', 'deployment', 'web']), /web +3\/3 +3 +3 /);
+      await waitUntil('the Deployment says so', async () =>
+        /web +3\/3 +3 +3 /.test(await kubectl(['get', 'deployment', 'web'])),
+      );
     });
 
     await t.test('no request fails while all pods are replaced', async (t) => {
@@ -230,7 +231,7 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
         while (!stop) {
           try {
             const response = await fetch(url, {
-              signal: AbortSignal.timeout(5_000),
+              signal: AbortSignal.timeout(30_000),
               headers: { connection: 'close' },
             });
             if (!response.ok || !(await response.text()).startsWith('web-'))
@@ -255,6 +256,7 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
         { version },
       );
       try {
+        await waitUntil('both ask', () => fromHost.answered > 0 && fromPod.stdout().includes('web-'));
         await kubectl(['set', 'env', 'deployment/web', 'ROUND=2']);
         await kubectl(['rollout', 'status', 'deployment/web', '--timeout=90s']);
         await kubectl(['delete', 'pod', await somePod(), '--wait=true']);
@@ -306,9 +308,11 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
       const pod = await somePod();
       t.match(await kubectl(['delete', 'pod', pod]), new RegExp(`^pod "${pod}" deleted`));
       await kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
-      const names = await jsonpath(['pods', '-l', 'app=web'], '{.items[*].metadata.name}');
-      t.notOk(names.split(' ').includes(pod));
-      t.equal(names.split(' ').length, 3);
+      const names = await waitUntil('three pods are ready', async () => {
+        const live = await livePods();
+        return live.length === 3 ? live : undefined;
+      });
+      t.notOk(names.includes(pod));
     });
 
     await t.test('a container killed behind the back of the kubelet is restarted', async (t) => {
@@ -321,7 +325,7 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
       await runProgram('docker', ['kill', container!]);
       await waitFor(`pod/${pod}`, 'jsonpath={.status.containerStatuses[0].restartCount}=1');
       await waitFor(`pod/${pod}`, 'condition=Ready');
-      t.match(await kubectl(['get', 'pod', pod]), /1\/1 +Running +1 \(\d+s ago\)/);
+      t.match(await kubectl(['get', 'pod', pod]), /1\/1 +Running +1 \(\S+ ago\)/);
     });
 
     await t.test('a container that fails its liveness probe is restarted', async (t) => {
@@ -329,13 +333,11 @@ for (const version of ['1.32', '1.35'] satisfies KubectlVersion[]) {
       await waitFor('pod/liveness', 'condition=Ready');
       await kubectl(['exec', 'liveness', '--', 'rm', '/tmp/healthy']);
       await waitFor('pod/liveness', 'jsonpath={.status.containerStatuses[0].restartCount}=1');
-      await waitUntil('the events tell of it', async () =>
-        /Unhealthy .*Liveness probe failed/.test(await kubectl(['get', 'events'])),
-      );
-      t.match(
-        await kubectl(['describe', 'pod', 'liveness']),
-        /Killing .*failed liveness probe, will be restarted/,
-      );
+      const told = await waitUntil('the events tell of it', async () => {
+        const described = await kubectl(['describe', 'pod', 'liveness']);
+        return /Killing .*failed liveness probe, will be restarted/.test(described) ? described : undefined;
+      });
+      t.match(told, /Unhealthy .*Liveness probe failed/);
     });
 
     await t.test('a pod that fits nowhere says why', async (t) => {

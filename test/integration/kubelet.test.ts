@@ -208,7 +208,7 @@ t.test('the kubelet against the real API server and the real Docker Engine', asy
     const [main] = pod.status?.containerStatuses ?? [];
     const log = await waitUntil('the log is complete', async () => {
       const text = await logsOf(main?.containerID);
-      return /\n\d+\n$/.test(text) ? text : undefined;
+      return /\nhost\n\d+\n$/.test(text) ? text : undefined;
     });
     t.match(log, /^one\ntwo\nred 10\.229\.\d+\.\d+ 64 <red>\n1234\n# Kubernetes-managed hosts file/);
     t.ok(
@@ -349,6 +349,13 @@ t.test('the kubelet against the real API server and the real Docker Engine', asy
         {
           name: 'c',
           ...shell('touch /alive /ready; exec sleep 100000'),
+          // The other probes wait for it, so that none meets a container that has not come to its files yet.
+          startupProbe: {
+            exec: { command: ['cat', '/alive', '/ready'] },
+            periodSeconds: 1,
+            failureThreshold: 300,
+            timeoutSeconds: 30,
+          },
           livenessProbe: {
             exec: { command: ['cat', '/alive'] },
             periodSeconds: 1,
@@ -394,15 +401,18 @@ t.test('the kubelet against the real API server and the real Docker Engine', asy
     await f.ready('graceful');
     const stop = new AbortController();
     const watch = client.watch(pods, { namespace, fieldSelector: 'metadata.name=graceful' }, stop.signal);
+    const watching = Promise.withResolvers<void>();
     const last = (async () => {
       let seen: Pod | undefined;
       for await (const batch of watch)
         for (const event of batch) {
+          watching.resolve();
           if (event.type === 'DELETED') return seen;
           if (event.type === 'MODIFIED') seen = event.object;
         }
       return seen;
     })();
+    await watching.promise;
     await client.delete(pods, { name: 'graceful', namespace });
     const final = await last;
     stop.abort();
@@ -446,7 +456,7 @@ t.test('the kubelet against the real API server and the real Docker Engine', asy
       async () => JSON.stringify(await containers()) === JSON.stringify(expected),
       patience,
     );
-    t.equal(podFiles().length, kept.length);
+    await waitUntil('and files', () => podFiles().length === kept.length, patience);
     const before = await runProgram('docker', [
       'ps',
       '--quiet',

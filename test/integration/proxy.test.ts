@@ -87,7 +87,7 @@ t.test('the proxy against the real API server', async (t: Test) => {
     await client.create(endpointSlices, slice([ready(101)]));
     await waitUntil('the Service', () => fetchText(clusterIP, 80));
     t.equal(await fetchText(clusterIP, 80), 'first');
-    t.equal(await fetchText('127.0.0.1', nodePort), 'first');
+    t.equal(await waitUntil('the node port', () => fetchText('127.0.0.1', nodePort)), 'first');
   });
 
   await t.test('no request fails while pods are replaced', async (t) => {
@@ -122,7 +122,7 @@ t.test('the proxy against the real API server', async (t: Test) => {
     await Promise.all(load);
     old.close();
     t.same(failures, []);
-    t.ok(requests > 50, `${requests} requests`);
+    t.ok(requests > 8, `${requests} requests, more than one a round`);
   });
 
   await t.test(
@@ -168,7 +168,12 @@ t.test('the proxy against the real API server', async (t: Test) => {
         (error: NodeJS.ErrnoException) => error.code === 'ENOTFOUND',
       ),
     );
-    await t.rejects(fetchText(clusterIP, 80), { code: 'ECONNREFUSED' });
+    await waitUntil('the address to be nobody’s', () =>
+      fetchText(clusterIP, 80).then(
+        () => false,
+        (error: NodeJS.ErrnoException) => error.code === 'ECONNREFUSED',
+      ),
+    );
   });
 
   await t.test('says that it is healthy in kube-proxy’s form, and cleans up', async (t) => {

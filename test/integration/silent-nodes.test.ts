@@ -85,7 +85,7 @@ t.test('nodes that come, fall silent and return', async (t) => {
     '--bind-address=127.0.0.1',
     '--secure-port=0',
     '--cluster-cidr=10.20.0.0/22',
-    '--node-monitor-grace-period=4s',
+    '--node-monitor-grace-period=8s',
     `--root-ca-file=${plane.paths.pki}/ca.crt`,
   ]);
   const running = runControllerManager(values, { log: quiet, signal: stopped.signal });
@@ -159,14 +159,15 @@ t.test('nodes that come, fall silent and return', async (t) => {
     const beat = setInterval(() => void renew(client, 'silent').catch(() => undefined), 500);
     t.teardown(() => clearInterval(beat));
     await waitUntil('its taints to go', async () => (await taintsOf(client, 'silent')).length === 0);
-    const told = (await client.list(events, { fieldSelector: 'involvedObject.name=silent' })).items;
-    t.ok(
-      told.some(
-        ({ reason, message }) =>
-          reason === 'NodeNotReady' && message === 'Node silent status is now: NodeNotReady',
-      ),
+    const told = await waitUntil('both events', async () => {
+      const list = await client.list(events, { fieldSelector: 'involvedObject.name=silent' });
+      const reasons = list.items.map(({ reason }) => reason);
+      return reasons.includes('RegisteredNode') && reasons.includes('NodeNotReady') ? list.items : undefined;
+    });
+    t.match(
+      told.find(({ reason }) => reason === 'NodeNotReady')?.message,
+      'Node silent status is now: NodeNotReady',
     );
-    t.ok(told.some(({ reason }) => reason === 'RegisteredNode'));
   });
 
   await t.test('a cordoned node is tainted', async (t) => {

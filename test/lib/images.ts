@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { type Pack, pack } from 'tar-stream';
+import { runProgram } from './program.ts';
 
 /** Prefix of all images that tests make, so that they can be told from a user's. */
 export const imagePrefix = 'nekalakube-test';
@@ -81,12 +81,6 @@ export async function makeBusyboxImage(tag = busyboxImage): Promise<void> {
     JSON.stringify([{ Config: configName, RepoTags: [tag], Layers: ['layer.tar'] }]),
   );
   const bytes = await finished(archive);
-  const load = spawn('docker', ['load', '--quiet'], { stdio: ['pipe', 'ignore', 'pipe'] });
-  let complaint = '';
-  load.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaint += text;
-  });
-  load.stdin.end(bytes);
-  const code = await new Promise<number>((resolve) => load.once('close', (status) => resolve(status ?? 1)));
-  if (code !== 0) throw new Error(`docker load ${tag}: ${complaint}`);
+  const { code, stderr } = await runProgram('docker', ['load', '--quiet'], { input: bytes });
+  if (code !== 0) throw new Error(`docker load ${tag}: ${stderr}`);
 }

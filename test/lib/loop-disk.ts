@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -97,7 +98,11 @@ export class LoopDisk {
   cut({ kept, random }: PowerCut): void {
     const next = join(this.root, 'next');
     this.copyImage(next);
-    if (kept > 0) keepSectors(`/dev/${this.devices.cache}`, next, { kept, random });
+    if (kept > 0) {
+      // Now the image is given what it would lose, and is what the disk would be if it kept all.
+      flush(`/dev/${this.devices.cache}`);
+      keepSectors(this.image, next, { kept, random });
+    }
     this.detach();
     renameSync(next, this.image);
     this.attach();
@@ -158,6 +163,12 @@ export class LoopDisk {
 /** Frees a loop device, or has the kernel free it when its last user is gone. */
 function release(name: string): void {
   execFileSync('losetup', ['--detach', `/dev/${name}`], { stdio: 'ignore' });
+}
+
+function flush(device: string): void {
+  const fd = openSync(device, 'r+');
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 /** Takes over sectors of one disk into another, each with the probability `kept`. */

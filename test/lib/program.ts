@@ -8,7 +8,7 @@ export interface ProgramResult {
 
 export interface ProgramOptions {
   environment?: Record<string, string | undefined>;
-  input?: string;
+  input?: string | Uint8Array;
   cwd?: string;
   /** Ends the program after this long; its code is then 124. */
   seconds?: number;

@@ -9,7 +9,7 @@ export async function waitUntil<T>(
   condition: () => Promise<T> | T,
   options: { seconds?: number; intervalMilliseconds?: number } = {},
 ): Promise<NonNullable<T>> {
-  const { seconds = 60, intervalMilliseconds = 50 } = options;
+  const { seconds = 120, intervalMilliseconds = 50 } = options;
   const deadline = performance.now() + seconds * 1000;
   let last: unknown;
   for (;;) {
