@@ -86,9 +86,13 @@ export class Call implements BidiStream<unknown, unknown>, StreamListener {
   }
 
   write(message: object): boolean {
+    return this.finished || this.writeFrame(this.codec.encode(message, frameHeaderSize));
+  }
+
+  writeFrame(frame: Buffer): boolean {
     if (this.finished) return true;
     this.respond();
-    return this.stream.write(sealFrame(this.codec.encode(message, frameHeaderSize)));
+    return this.stream.write(sealFrame(frame));
   }
 
   end(error?: unknown): void {

@@ -18,6 +18,15 @@ export function watchService(context: StoreContext, interval: number): Service {
   setInterval(() => {
     for (const stream of streams) stream.notifyProgress();
   }, progressInterval).unref();
+  let revision = context.mvcc.revision;
+  let current = header(context);
+  const currentHeader = () => {
+    if (revision !== context.mvcc.revision) {
+      revision = context.mvcc.revision;
+      current = header(context);
+    }
+    return current;
+  };
   return {
     name: 'etcdserverpb.Watch',
     methods: {
@@ -25,7 +34,7 @@ export function watchService(context: StoreContext, interval: number): Service {
         const watches = new WatchStream({
           hub: context.hub,
           stream,
-          header: () => header(context),
+          header: currentHeader,
           revision: () => context.mvcc.revision,
           fragmentBytes: context.limits.maxRequestBytes,
         });

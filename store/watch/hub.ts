@@ -5,9 +5,9 @@ import { parseRevisionKey, summarize } from '../mvcc/record.ts';
 import { WatchEvent } from './event.ts';
 import { RangeGroup, type Watcher } from './watcher.ts';
 
-/** More watchers than this are told in gathered responses, so many milliseconds after the first change. */
+/** More watchers than this are told in gathered responses, a millisecond after the first change for each so many. */
 const largeAudience = 64;
-const gatherMilliseconds = 8;
+const longestGather = 20;
 
 /**
  * Feeds watchers.
@@ -106,8 +106,9 @@ export class WatchHub {
     if (this.singles.size + this.ranges.size === 0) return;
     for (const change of changes) this.untold.push(this.eventOf(change));
     if (this.timer) return;
-    if (this.audience() <= largeAudience) this.flush();
-    else this.timer = setTimeout(() => this.flush(), gatherMilliseconds);
+    const audience = this.audience();
+    if (audience <= largeAudience) this.flush();
+    else this.timer = setTimeout(() => this.flush(), Math.min(longestGather, audience / largeAudience));
   }
 
   private audience(): number {

@@ -3,38 +3,22 @@ import {
   FilterType,
   type WatchCreateRequest,
   type WatchRequest,
-  WatchResponse,
+  type WatchResponse,
 } from '../../api/etcd/messages.ts';
 import type { BidiStream } from '../grpc/service.ts';
 import type { WatchEvent } from './event.ts';
 import type { WatchHub } from './hub.ts';
+import { eventsFrame, sharedEvents } from './shared-events.ts';
 import { Watcher, type WatchSink } from './watcher.ts';
 
 export interface WatchStreamOptions {
   hub: WatchHub;
   stream: BidiStream<WatchRequest, WatchResponse>;
-  /** The header of a response now. */
+  /** The header of a response now; the same object until the revision moves on. */
   header: () => Input<WatchResponse['header'] & object>;
   revision: () => number;
   /** Responses for watches with `fragment` are cut into pieces of at most so many bytes. */
   fragmentBytes: number;
-}
-
-const encodings = new WeakMap<readonly WatchEvent[], { plain?: Buffer; withPrevious?: Buffer }>();
-
-/**
- * The `events` field of a response. All watchers of a key range are sent the same list, so it is made once; it is
- * the last field, so it can be put behind the ones that differ.
- */
-function encodeTogether(events: readonly WatchEvent[], previous: boolean): Buffer {
-  let known = encodings.get(events);
-  if (!known) {
-    known = {};
-    encodings.set(events, known);
-  }
-  const name = previous ? 'withPrevious' : 'plain';
-  known[name] ??= WatchResponse.encode({ events: events.map((event) => event.encode(previous)) });
-  return known[name];
 }
 
 /** Revisions are put together in one response up to this size; clients of grpc-js refuse 4 MiB. */
@@ -133,11 +117,11 @@ export class WatchStream implements WatchSink {
 
   send(watcher: Watcher, events: readonly WatchEvent[]): void {
     watcher.quiet = false;
-    const shared = encodeTogether(events, watcher.previous);
+    const shared = sharedEvents(events, watcher.previous);
     const limit = Math.min(responseBytes, this.options.fragmentBytes);
     if (shared.length <= limit) {
-      const head = WatchResponse.encode({ header: this.options.header(), watch_id: watcher.id });
-      this.write(Buffer.concat([head, shared]));
+      const frame = eventsFrame(this.options.header(), watcher.idField, shared);
+      if (!this.options.stream.writeFrame(frame)) this.writable = false;
       return;
     }
     let pending: Buffer[] = [];

@@ -1,4 +1,5 @@
 import type { WatchEvent } from './event.ts';
+import { watchIdField } from './shared-events.ts';
 
 /** Where a watcher's events go. */
 export interface WatchSink {
@@ -29,6 +30,8 @@ export interface WatcherOptions {
 /** One watch: a key range and the revision of the first event it has not been sent. */
 export class Watcher {
   readonly id: number;
+  /** The id as a field of a response. */
+  readonly idField: Buffer;
   readonly from: string;
   readonly to: string | undefined;
   readonly previous: boolean;
@@ -44,6 +47,7 @@ export class Watcher {
 
   constructor(options: WatcherOptions) {
     this.id = options.id;
+    this.idField = watchIdField(options.id);
     this.from = options.from;
     this.to = options.to;
     this.previous = options.previous;
