@@ -59,13 +59,12 @@ export function maintenanceService(context: StoreContext): Service {
       }),
 
       Hash: unary(HashRequest, HashResponse, async () => {
-        const { hash } = await hashKV(mvcc, mvcc.revision);
+        const { hash } = await hashKV(mvcc, 0);
         return { header: header(context), hash };
       }),
 
       HashKV: unary(HashKVRequest, HashKVResponse, async ({ revision }) => {
-        const at = mvcc.readRevision(revision);
-        const { hash, compactRevision } = await hashKV(mvcc, at);
+        const { hash, compactRevision } = await hashKV(mvcc, revision);
         return { header: header(context), hash, compact_revision: compactRevision };
       }),
 
