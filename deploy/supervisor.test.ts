@@ -38,7 +38,7 @@ function prepare(t: { teardown(undo: () => Promise<void>): void }): {
       name,
       command: [process.execPath, '-e', program(name, notes, mark)],
       environment: {},
-      stopMilliseconds: 5_000,
+      stopMilliseconds: 30_000,
     }));
     writeFileSync(paths.processes, JSON.stringify(specs));
   };
@@ -57,7 +57,7 @@ const allRun = (paths: Paths, notes: string, times: number) =>
       const live = liveProcesses(paths);
       return missing.length === 0 && live.size === names.length + 1 ? undefined : `missing: ${missing}`;
     },
-    { what: 'all processes run', milliseconds: 20_000 },
+    { what: 'all processes run', milliseconds: 60_000 },
   );
 
 const must = (paths: Paths, name: ProcessName | 'supervisor'): PidRecord => {
@@ -72,7 +72,7 @@ const replaced = (paths: Paths, name: ProcessName | 'supervisor', old: PidRecord
       const now = liveProcesses(paths).get(name);
       return now && now.pid !== old.pid ? undefined : 'not yet';
     },
-    { what: `${name} is replaced`, milliseconds: 20_000 },
+    { what: `${name} is replaced`, milliseconds: 60_000 },
   );
 
 t.test('a killed process comes back, the others go on', async (t) => {
@@ -101,7 +101,7 @@ t.test('a killed supervisor is replaced by its guard, which adopts all and doubl
         const adopted = readFileSync(paths.log('supervisor'), 'utf8').match(/adopted pid/g)?.length ?? 0;
         return adopted >= round * names.length ? undefined : `${adopted} adopted`;
       },
-      { what: 'all are adopted', milliseconds: 20_000 },
+      { what: 'all are adopted', milliseconds: 60_000 },
     );
   }
   for (const name of names) t.equal(must(paths, name).pid, before.get(name)?.pid, name);

@@ -22,7 +22,7 @@ const children: ChildProcess[] = [];
 const serverProgram = (port: number) =>
   `require('net').createServer((s) => s.end(s.remoteAddress)).listen(${port}, '0.0.0.0', () => console.log('listening'))`;
 const clientProgram = (host: string, port: number) =>
-  `require('net').connect({host: '${host}', port: ${port}}).setTimeout(5000, function () { this.destroy(new Error('timeout')) }).pipe(process.stdout)`;
+  `require('net').connect({host: '${host}', port: ${port}}).setTimeout(60000, function () { this.destroy(new Error('timeout')) }).pipe(process.stdout)`;
 
 const inNamespace = (file: string, program: string) => [`--net=${file}`, process.execPath, '-e', program];
 
@@ -38,11 +38,12 @@ const ask = (namespace: string, host: string, port: number) =>
 const askFromHost = (host: string, port: number) => text(connect({ host, port }));
 
 const ip = (...args: string[]) => runCommand('ip', args);
+/** Rules with the mark of this test's network and all of the chains that they lead to; others come and go. */
 const rules = async () => {
-  const saved = await runCommand('iptables-save', []);
-  return saved
-    .split('\n')
-    .filter((line) => !line.startsWith('#'))
+  const lines = (await runCommand('iptables-save', [])).split('\n');
+  const chains = lines.filter((line) => line.includes(id)).flatMap((line) => line.match(/NKUBE-\S+/g) ?? []);
+  return lines
+    .filter((line) => line.includes(id) || chains.some((chain) => line.split(/[ :]/).includes(chain)))
     .map((line) => line.replace(/\[\d+:\d+\]/, ''));
 };
 
@@ -110,6 +111,7 @@ t.test('the pod network carries what Kubernetes promises, and leaves nothing beh
 
   await network.ensurePodNetwork(podCIDR);
   const ensured = await rules();
+  t.ok(ensured.length > 5, `${ensured.length} rules and chains`);
   await network.ensurePodNetwork(podCIDR);
   t.same(await rules(), ensured, 'a second time changes no rule');
   t.equal(network.gateway, `10.251.${n}.1`);

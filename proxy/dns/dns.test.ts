@@ -119,7 +119,7 @@ const data = (answer: Answer) =>
   answer.answers?.map((record) => ('data' in record ? record.data : undefined));
 
 /** A name server that answers every A question with one address and says how often it was asked. */
-async function upstream(t: Test, rcode = 0) {
+async function upstream(t: Test, { rcode = 0, delay = 0 } = {}) {
   const socket = createSocket('udp4');
   let asked = 0;
   socket.on('message', (message, from) => {
@@ -132,7 +132,7 @@ async function upstream(t: Test, rcode = 0) {
       questions: received.questions,
       answers: rcode ? [] : [{ type: 'A', name: received.questions![0]!.name, ttl: 60, data: '192.0.2.33' }],
     });
-    setTimeout(() => socket.send(answer, from.port, from.address), 20);
+    setTimeout(() => socket.send(answer, from.port, from.address), delay);
   });
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
@@ -189,7 +189,8 @@ t.test('passes other names on, and says SERVFAIL when nobody answers', async (t)
 });
 
 t.test('the same question at once is asked once, so that a loop ends', async (t) => {
-  const up = await upstream(t);
+  // All three are under way before the first is answered.
+  const up = await upstream(t, { delay: 1_000 });
   const port = await server(t, { upstream: up.port });
   const answers = await Promise.all([1, 2, 3].map(() => ask(port, 'example.com')));
   t.same(answers.map(data), [['192.0.2.33'], ['192.0.2.33'], ['192.0.2.33']]);
@@ -229,7 +230,7 @@ t.test('aliases are followed outside and inside, and not in circles', async (t) 
     '10.96.0.7',
   ]);
   t.equal((await ask(port, 'circle.default.svc.cluster.local')).rcode, 'SERVFAIL');
-  const refused = await upstream(t, 3);
+  const refused = await upstream(t, { rcode: 3 });
   const other = await server(t, { upstream: refused.port });
   t.equal((await ask(other, 'out.default.svc.cluster.local')).rcode, 'NXDOMAIN');
 });
