@@ -1,11 +1,7 @@
-import {
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { pipeline } from 'node:stream/promises';
+import { http } from '../../client/node-http.ts';
 import { ApiError } from '../rest/api-error.ts';
 
 export interface ForwardTarget {
@@ -46,7 +42,7 @@ export function passedHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders
 export function forward(target: ForwardTarget): Promise<IncomingMessage> {
   const { protocol, host, port, path, method, headers, body, tls, signal } = target;
   return new Promise((resolve, reject) => {
-    const send = protocol === 'https:' ? httpsRequest : httpRequest;
+    const send = protocol === 'https:' ? httpsRequest : http.request;
     const outgoing = send({
       host,
       port,

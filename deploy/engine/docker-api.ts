@@ -1,6 +1,7 @@
-import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { http } from '../../client/node-http.ts';
 
 /** An answer of the engine outside 2xx. */
 export class DockerError extends Error {
@@ -84,7 +85,7 @@ export class DockerApi {
 
   #request(method: string, path: string, body?: Readable): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const call = request(
+      const call = http.request(
         {
           ...this.#target,
           method,

@@ -1,6 +1,7 @@
-import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Container, HTTPGetAction } from '../../api/types/core-v1.ts';
+import { http } from '../../client/node-http.ts';
 
 /** Most of a body that is kept, in bytes. */
 const longestBody = 10 * 1024;
@@ -38,7 +39,7 @@ function send(url: URL, headers: OutgoingHttpHeaders, signal: AbortSignal): Prom
       url.protocol === 'https:'
         ? // Kubernetes does not verify certificates of probes either.
           httpsRequest(url, { ...options, rejectUnauthorized: false }, resolve)
-        : httpRequest(url, options, resolve);
+        : http.request(url, options, resolve);
     outgoing.on('error', reject);
     outgoing.end();
   });

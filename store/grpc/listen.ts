@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http';
+import type { Server as HttpServer, RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createNetServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
@@ -20,6 +20,11 @@ export interface ListenOptions {
   http: RequestListener;
 }
 
+/**
+ * Not through `import`: an ES module import of node:http reads every export, among them `WebSocket`, whose getter
+ * loads all of undici and 10 MiB with it (Node 24).
+ */
+const { createServer: createHttpServer } = process.getBuiltinModule('node:http');
 const http2Preface = 'PRI * HTTP/2';
 
 /** An open port that speaks gRPC and HTTP/1.1, over TLS or in the clear. */
