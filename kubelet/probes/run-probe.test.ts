@@ -3,6 +3,7 @@ import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import t from 'tap';
 import type { Probe } from '../../api/types/core-v1.ts';
+import { freePort } from '../../test/lib/free-port.ts';
 import { type ProbeTarget, runProbe } from './run-probe.ts';
 
 const target: ProbeTarget = {
@@ -22,15 +23,6 @@ async function listen(t: Tap, server: Pick<Server, 'listen' | 'address' | 'close
   return (server.address() as AddressInfo).port;
 }
 type Tap = { teardown(work: () => unknown): void };
-
-/** A port that nobody listens on. */
-async function deadPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 t.test('HTTP: codes, headers, redirects, named ports', async (t) => {
   const seen: IncomingMessage[] = [];
@@ -71,7 +63,7 @@ t.test('a server that does not answer runs into the timeout', async (t) => {
 });
 
 t.test('nobody listens', async (t) => {
-  const port = await deadPort();
+  const port = await freePort();
   t.equal(
     (await run({ httpGet: { path: '/x', port } })).message,
     `Get "http://127.0.0.1:${port}/x": dial tcp 127.0.0.1:${port}: connect: connection refused`,
