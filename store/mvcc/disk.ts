@@ -339,8 +339,11 @@ export class Disk {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    if (!this.failure) await this.journal?.end(this.head.sequence, sealedHead(this.head));
-    await this.abandon();
+    try {
+      if (!this.failure) await this.journal?.end(this.head.sequence, sealedHead(this.head));
+    } finally {
+      await this.abandon();
+    }
   }
 
   private async abandon(): Promise<void> {
