@@ -150,6 +150,8 @@ t.test('what is not a whole snapshot is refused, and nothing is made of it', asy
   ];
   for (const [name, content, message] of cases) {
     if (content) writeFileSync(path(name), content);
+    const told = await snapshot(['status', path(name)]);
+    t.match(told, { code: 1, stderr: message }, `status of ${name}`);
     const target = path('none');
     const result = await snapshot(['restore', path(name), '--data-dir', target, '--replace']);
     t.equal(result.code, 1, name);

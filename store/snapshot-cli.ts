@@ -80,7 +80,11 @@ const commands: Record<string, (path: string, argv: readonly string[]) => void |
 };
 
 function help(): string {
-  return `${flagHelp(`${usage}\n\nsave`, saveFlags)}\n${flagHelp('restore', restoreFlags)}`;
+  return [
+    flagHelp('store snapshot save FILE', saveFlags),
+    flagHelp('store snapshot restore FILE --data-dir DIR', restoreFlags),
+    'Usage: store snapshot status FILE\n',
+  ].join('\n');
 }
 
 async function run(argv: readonly string[]): Promise<void> {

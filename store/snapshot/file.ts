@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { BoltError } from '../bolt/format.ts';
 import { BoltReader } from '../bolt/reader.ts';
 import { crc32c } from './crc32c.ts';
 import { bucketNames, parseEtcdKey } from './etcd-keys.ts';
@@ -43,6 +44,19 @@ export function verifySnapshot(path: string, allowMissing = false): void {
   }
 }
 
+/** @throws {SnapshotError} if it is another kind of file, or the database of another program */
+export function openSnapshot(path: string): BoltReader {
+  try {
+    const reader = new BoltReader(path);
+    if ([...reader.buckets()].includes(bucketNames.key)) return reader;
+    reader.close();
+  } catch (error) {
+    if (!(error instanceof BoltError)) throw error;
+    throw new SnapshotError(`${path}: ${error.message}; the file is not a snapshot`);
+  }
+  throw new SnapshotError(`${path}: holds no keys of a store or an etcd; the file is not a snapshot`);
+}
+
 export interface SnapshotStatus {
   /** CRC-32C of all buckets, as etcdctl prints it. */
   hash: number;
@@ -51,10 +65,13 @@ export interface SnapshotStatus {
   totalSize: number;
 }
 
-/** What `etcdctl snapshot status` tells of a file. */
+/**
+ * What `etcdctl snapshot status` tells of a file.
+ * @throws {SnapshotError} as {@link verifySnapshot} and {@link openSnapshot} do
+ */
 export function snapshotStatus(path: string): SnapshotStatus {
   verifySnapshot(path, true);
-  const reader = new BoltReader(path);
+  const reader = openSnapshot(path);
   try {
     let hash = 0;
     let revision = 0;

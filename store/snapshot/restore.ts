@@ -1,9 +1,9 @@
 import { BoltError } from '../bolt/format.ts';
-import { BoltReader } from '../bolt/reader.ts';
+import type { BoltReader } from '../bolt/reader.ts';
 import { Disk } from '../mvcc/disk.ts';
 import { DamageError, leaseKey, recordOf, revisionKey } from '../mvcc/record.ts';
 import { bucketNames, metaKeys, parseEtcdKey } from './etcd-keys.ts';
-import { SnapshotError, verifySnapshot } from './file.ts';
+import { openSnapshot, SnapshotError, verifySnapshot } from './file.ts';
 import { replaceData } from './replace.ts';
 
 const batchBytes = 4 * 1024 * 1024;
@@ -40,7 +40,7 @@ export interface Restored {
 export async function restoreSnapshot(options: RestoreOptions): Promise<Restored> {
   const { path, dataDir, replaceAt } = options;
   verifySnapshot(path, options.skipHashCheck);
-  const reader = openReader(path);
+  const reader = openSnapshot(path);
   try {
     const { result, before } = await replaceData({
       dataDir,
@@ -55,18 +55,6 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<Restored
   } finally {
     reader.close();
   }
-}
-
-function openReader(path: string): BoltReader {
-  try {
-    const reader = new BoltReader(path);
-    if ([...reader.buckets()].includes(bucketNames.key)) return reader;
-    reader.close();
-  } catch (error) {
-    if (!(error instanceof BoltError)) throw error;
-    throw new SnapshotError(`${path}: ${error.message}; the file is not a snapshot`);
-  }
-  throw new SnapshotError(`${path}: holds no keys of a store or an etcd; the file is not a snapshot`);
 }
 
 async function fill(
