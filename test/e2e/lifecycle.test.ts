@@ -68,7 +68,12 @@ function killAll(): void {
   );
   const supervisors = commands.filter(([, command]) => command.includes('supervisor.ts'));
   for (const [pid] of [...supervisors, ...commands.filter((item) => !supervisors.includes(item))])
-    process.kill(pid, 'SIGKILL');
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      // It has ended meanwhile, with the one that had started it.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
 }
 
 const up = () => cluster.nkube(['up', ...cluster.upFlags]);
