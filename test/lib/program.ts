@@ -21,7 +21,6 @@ export function runProgram(
   options: ProgramOptions = {},
 ): Promise<ProgramResult> {
   const running = startProgram(program, args, options);
-  running.child.stdin?.on('error', () => {}); // it may end without reading
   running.child.stdin?.end(options.input ?? '');
   const seconds = options.seconds ?? 120;
   let late = false;
@@ -59,6 +58,7 @@ export function startProgram(
     env: { ...process.env, ...options.environment },
     ...(options.cwd && { cwd: options.cwd }),
   });
+  child.stdin.on('error', () => {}); // it may end without reading
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
