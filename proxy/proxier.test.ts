@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import t, { type Test } from 'tap';
+import { freePort } from '../test/lib/free-port.ts';
 import { waitUntil } from '../test/lib/wait-until.ts';
 import type { Endpoint, Frontend, ServicePlan } from './plan.ts';
 import { Proxier, type ProxierOptions } from './proxier.ts';
@@ -39,15 +40,6 @@ async function backend(t: Test, name: string, port = 0, host = '127.0.0.1'): Pro
   t.teardown(() => server.close());
   const { port: bound } = server.address() as AddressInfo;
   return { key: `${host}:${bound}`, ip: host, port: bound };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function plan(service: string, port: number, all: Endpoint[], more: Partial<Frontend> = {}): ServicePlan {
