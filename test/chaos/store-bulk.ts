@@ -1,5 +1,6 @@
 import type { EtcdClient } from '../../store/testing/etcd.ts';
 import type { History } from './store-history.ts';
+import { pack, unpack } from './store-values.ts';
 
 const count = 100;
 const nameOf = (index: number) => `bulk/${String(index).padStart(3, '0')}`;
@@ -20,12 +21,15 @@ export class Bulk {
     this.history = history;
   }
 
-  async write(etcd: EtcdClient): Promise<void> {
+  /** Writes all keys, each with a value of so many bytes more than its number takes. */
+  async write(etcd: EtcdClient, size: number): Promise<void> {
     const number = ++this.asked;
+    const value = pack(String(number), size);
     this.history.operations++;
+    this.history.bytes += count * value.length;
     const { header } = await etcd.txn({
       success: Array.from({ length: count }, (_, index) => ({
-        request_put: { key: Buffer.from(nameOf(index)), value: Buffer.from(String(number)) },
+        request_put: { key: Buffer.from(nameOf(index)), value },
       })),
     });
     this.history.told(header!.revision);
@@ -47,14 +51,14 @@ export class Bulk {
     expected: { acknowledged: number; lastRevision: number },
   ): string | undefined {
     if (kvs.length === 0 && expected.acknowledged === 0) return undefined;
-    const values = new Set(kvs.map(({ value, mod_revision }) => `${Buffer.from(value)} at ${mod_revision}`));
+    const values = new Set(kvs.map(({ value, mod_revision }) => `${unpack(value)} at ${mod_revision}`));
     if (kvs.length !== count || values.size !== 1)
       return `D4: of ${count} keys written at once ${kvs.length} are there, as ${[...values].slice(0, 4)}`;
     const revision = kvs[0]!.mod_revision;
     if (revision < expected.lastRevision)
       return `D1: a transaction acknowledged at ${expected.lastRevision} is lost, its keys are of ${revision}`;
-    if (revision === expected.lastRevision && Number(kvs[0]!.value) !== expected.acknowledged)
-      return `D1: at ${revision} transaction ${expected.acknowledged} was acknowledged and ${kvs[0]!.value} is there`;
+    if (revision === expected.lastRevision && unpack(kvs[0]!.value) !== String(expected.acknowledged))
+      return `D1: at ${revision} transaction ${expected.acknowledged} was acknowledged, ${[...values]} is there`;
     return undefined;
   }
 }

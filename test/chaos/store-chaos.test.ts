@@ -12,6 +12,7 @@ t.test(
       clients: 6,
       seed,
       minOperations: 600,
+      minKills: 6,
       powerCuts: false,
     }).run();
     t.equal(result.problems.join('\n'), '', `seed ${seed}`);

@@ -25,6 +25,7 @@ try {
     clients,
     seed,
     minOperations: values['min-operations'],
+    minKills: 1,
     powerCuts: values['power-cuts'],
   }).run();
   const { problems, ...counts } = result;

@@ -3,6 +3,7 @@ import { CompareTarget } from '../../api/etcd/messages.ts';
 import type { GrpcClient } from '../../store/grpc/client.ts';
 import { EtcdClient } from '../../store/testing/etcd.ts';
 import type { Bulk } from './store-bulk.ts';
+import { bulkLoad, type Sizes, valueSize } from './store-disturbance.ts';
 import type { History } from './store-history.ts';
 import type { Leases } from './store-leases.ts';
 import { pack, unpack } from './store-values.ts';
@@ -17,8 +18,8 @@ export interface ChaosClientOptions {
   leases: Leases;
   bulk: Bulk;
   random: () => number;
-  /** Bytes of the next value. */
-  size: () => number;
+  /** How large values are now. */
+  sizes: () => Sizes;
   connect: () => Promise<GrpcClient>;
   running: () => boolean;
 }
@@ -50,11 +51,12 @@ export class ChaosClient {
 
   private operate(etcd: EtcdClient): Promise<void> {
     const { random, leases, bulk, history } = this.options;
+    const { share, size } = bulkLoad(this.options.sizes());
+    if (random() < share) return bulk.write(etcd, size);
     const dice = random();
     if (dice < 0.08) return this.writePair(etcd);
     if (dice < 0.16) return this.readPair(etcd);
     if (dice < 0.2) return leases.operate(etcd, random);
-    if (dice < 0.25) return bulk.write(etcd);
     const key = keys[Math.floor(random() * keys.length)]!;
     const value = `${this.options.id}-${history.nextValue()}`;
     if (dice < 0.47) return this.put(etcd, key, value);
@@ -63,10 +65,17 @@ export class ChaosClient {
     return this.swap(etcd, key, value);
   }
 
+  private pack(value: string): Buffer {
+    const { history, random, sizes } = this.options;
+    const bytes = pack(value, valueSize(sizes(), random));
+    history.bytes += bytes.length;
+    return bytes;
+  }
+
   private put(etcd: EtcdClient, key: string, value: string): Promise<void> {
-    const { history, id, size } = this.options;
+    const { history, id } = this.options;
     return history.record({ key, client: id, unknown: { kind: 'put', value } }, async () => {
-      const { header } = await etcd.put({ key: Buffer.from(key), value: pack(value, size()) });
+      const { header } = await etcd.put({ key: Buffer.from(key), value: this.pack(value) });
       history.acknowledge(header!.revision, key, value);
       return { kind: 'put', value };
     });
@@ -93,7 +102,7 @@ export class ChaosClient {
   }
 
   private async swap(etcd: EtcdClient, key: string, value: string): Promise<void> {
-    const { history, id, size } = this.options;
+    const { history, id } = this.options;
     const name = Buffer.from(key);
     const current = (await etcd.range({ key: name })).kvs[0]?.value;
     const from = current ? unpack(current) : null;
@@ -104,7 +113,7 @@ export class ChaosClient {
     await history.record({ key, client: id, unknown }, async () => {
       const { succeeded, header } = await etcd.txn({
         compare: [compare],
-        success: [{ request_put: { key: name, value: pack(value, size()) } }],
+        success: [{ request_put: { key: name, value: this.pack(value) } }],
       });
       if (succeeded) history.acknowledge(header!.revision, key, value);
       return { kind: 'swap', from, value, succeeded };
@@ -112,9 +121,9 @@ export class ChaosClient {
   }
 
   private async writePair(etcd: EtcdClient): Promise<void> {
-    const { history, size } = this.options;
+    const { history } = this.options;
     const value = `pair-${history.nextValue()}`;
-    const bytes = pack(value, size());
+    const bytes = this.pack(value);
     history.operations++;
     const { header } = await etcd.txn({
       success: pair.map((key) => ({ request_put: { key: Buffer.from(key), value: bytes } })),

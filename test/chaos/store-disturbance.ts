@@ -1,8 +1,11 @@
 import type { FaultPoint } from '../../store/fault.ts';
 import { largestValue } from './store-values.ts';
 
-/** How large the values are that clients write. Large ones fill a log file of LevelDB within a life. */
-export type Sizes = 'small' | 'mixed' | 'large';
+/**
+ * How large the values are that clients write. Large ones fill a log file of LevelDB within a life; in a flood
+ * large transactions are written too, which together fill a log file of etcd, of 64 MiB.
+ */
+export type Sizes = 'small' | 'mixed' | 'large' | 'flood';
 
 /** What happens to a process from its start to its end. */
 export interface Life {
@@ -27,15 +30,19 @@ const faults: ({ point: FaultPoint; latest: number } | undefined)[] = [
   undefined,
   { point: 'during-snapshot', latest: 1 },
   { point: 'during-commit', latest: 150 },
+  { point: 'after-checkpoint', latest: 2 },
   { point: 'during-compaction', latest: 1 },
   { point: 'after-commit', latest: 150 },
   undefined,
   { point: 'before-commit', latest: 150 },
+  { point: 'during-apply', latest: 40 },
   { point: 'before-compaction', latest: 2 },
   { point: 'during-snapshot', latest: 3 },
+  { point: 'before-apply', latest: 40 },
   { point: 'after-publish', latest: 150 },
 ];
-const sizes: Sizes[] = ['mixed', 'large', 'small'];
+const sizes: Sizes[] = ['mixed', 'large', 'small', 'flood', 'small', 'mixed', 'large'];
+const lengths: Record<Sizes, number> = { small: 200, mixed: 200, large: 350, flood: 200 };
 const kept = [0, 0.5, 0, 1, undefined, 0.1];
 
 /** The n-th life of a run; the numbers of `random` decide the details. */
@@ -44,9 +51,9 @@ export function planLife(round: number, random: () => number): Life {
   const size = sizes[round % sizes.length]!;
   const stillborn = random() * 2000;
   // A compaction works in steps of a thousand changes, and many must be written for it to have one.
-  const long = size === 'large' || fault?.point === 'during-compaction';
+  const full = size === 'large' || size === 'flood' || fault?.point === 'during-compaction';
   return {
-    operations: long ? 350 : 30 + random() * 200,
+    operations: lengths[size] * (full ? 1 : 0.1 + 0.9 * random()),
     fault: fault && { point: fault.point, passes: 1 + Math.floor(random() * fault.latest) },
     sizes: size,
     pause: round % 3 === 2,
@@ -59,7 +66,12 @@ export function planLife(round: number, random: () => number): Life {
 
 /** Bytes of one value. */
 export function valueSize(sizes: Sizes, random: () => number): number {
-  if (sizes === 'large') return Math.floor((0.3 + 0.7 * random()) * largestValue);
+  if (sizes === 'large' || sizes === 'flood') return Math.floor((0.3 + 0.7 * random()) * largestValue);
   if (sizes === 'small' || random() < 0.7) return 0;
   return Math.floor(random() ** 3 * largestValue);
+}
+
+/** The share of large transactions among the operations, and bytes of each of its values. */
+export function bulkLoad(sizes: Sizes): { share: number; size: number } {
+  return sizes === 'flood' ? { share: 0.5, size: 10 * 1024 } : { share: 0.06, size: 0 };
 }

@@ -9,6 +9,8 @@ export class History {
   operations = 0;
   /** Operations that had no answer. */
   unknown = 0;
+  /** Handed to the store in values. */
+  bytes = 0;
   /** The highest revision that any client was told. */
   highest = 0;
   private readonly keys = new Map<string, Recorded[]>();

@@ -39,6 +39,7 @@ t.test('every promise is kept while the power is cut', { timeout: 180_000, ...po
     clients: 6,
     seed,
     minOperations: 600,
+    minKills: 6,
     powerCuts: true,
   }).run();
   t.equal(result.problems.join('\n'), '', `seed ${seed}`);
@@ -54,7 +55,7 @@ for (const kept of [0, 0.5, 1])
     `a store that was stopped before the power cut has all, ${kept} of the rest kept`,
     possible,
     async (t) => {
-      const disk = LoopDisk.create(64);
+      const disk = LoopDisk.create(192);
       const options = {
         kind: 'store',
         dataDir: join(disk.directory, 'data'),

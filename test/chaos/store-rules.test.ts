@@ -107,6 +107,16 @@ const watches: [string, RegExp | undefined, SeenResponse[]][] = [
   ['a revision split over two responses', /W4/, [response(event(2)), response(event(2, { key: 'l' }))]],
   ['below the revision resumed from', /W5/, [{ ...response(event(2)), start: 3 }]],
   ['an event at or below a progress notification', /W6/, [progress(3), response(event(2))]],
+  [
+    'skipped, as the watch was told that they are compacted',
+    undefined,
+    [response(event(2)), { ...response(event(7, { previous: 'v6' }), event(8)), start: 5 }],
+  ],
+  [
+    'skipped behind the revision up to which they are compacted',
+    /W3/,
+    [response(event(2)), { ...response(event(7), event(9)), start: 5 }],
+  ],
   ['a wrong previous value', /W7/, [response(event(2)), response(event(3, { previous: 'x' }))]],
   ['a wrong create flag', /W7/, [response(event(2)), response(event(3, { createRevision: 3 }))]],
 ];
@@ -117,6 +127,13 @@ for (const [title, expected, responses] of watches)
     else t.equal(broken, '');
     t.end();
   });
+
+t.test('of acknowledged writes only compacted ones may be missing', (t) => {
+  const written = [3, 4, 5, 6].map((revision) => ({ revision, key: 'l', value: 'x' }));
+  const seen = [response(event(2)), { ...response(event(7)), start: 5 }];
+  t.match(brokenPromises(seen, written).join('\n'), /^W3: .* of l at 5 .*\nW3: .* of l at 6 .*$/);
+  t.end();
+});
 
 t.test('an acknowledged write that no watcher saw is refused', (t) => {
   t.match(brokenPromises([response(event(2))], [{ revision: 3, key: 'k', value: 'v3' }]).join(), /W3/);

@@ -14,7 +14,7 @@ import { LoopDisk } from '../lib/loop-disk.ts';
 import { random } from './random.ts';
 import { Bulk } from './store-bulk.ts';
 import { ChaosClient, pair } from './store-client.ts';
-import { type Life, planLife, valueSize } from './store-disturbance.ts';
+import { type Life, planLife } from './store-disturbance.ts';
 import { History } from './store-history.ts';
 import { Leases } from './store-leases.ts';
 import { compareRestored, saveSnapshot, unfinishedSnapshots } from './store-snapshots.ts';
@@ -26,8 +26,9 @@ export interface RunOptions {
   seconds: number;
   clients: number;
   seed: number;
-  /** The run goes on, for a minute at most, until so many are made. */
+  /** The run goes on, for a minute at most, until so many are made, and the process was killed so often. */
   minOperations: number;
+  minKills: number;
   /** Most of the kills are power cuts too: what was not flushed to the disk is lost. Needs root. */
   powerCuts: boolean;
 }
@@ -54,12 +55,12 @@ export interface RunResult {
 /** So that etcd removes log files within a run, and the disk need not be larger. */
 const diskFlags = {
   store: [],
-  etcd: ['--snapshot-count=1000', '--max-wals=1', '--max-snapshots=1'],
+  etcd: ['--snapshot-count=200', '--max-wals=1', '--max-snapshots=1'],
 } as const;
 const storeFlags = ['--auto-compaction-mode=periodic', '--auto-compaction-retention=1s'];
 
 /** Enough for etcd, which lays out two log files of 64 MiB before it writes. */
-const diskMegabytes = { store: 192, etcd: 320 } as const;
+const diskMegabytes = { store: 384, etcd: 768 } as const;
 
 /** One run: clients and watchers against a store that is killed, paused and compacted, then the checks. */
 export class ChaosRun {
@@ -74,7 +75,6 @@ export class ChaosRun {
   private process!: StoreProcess;
   private life: Life;
   private port = 0;
-  private bytes = 0;
   private running = true;
   private compactedTo = 0;
   /** A fault struck in a snapshot, and none has come whole since. */
@@ -125,7 +125,7 @@ export class ChaosRun {
       removeDirectory(this.directory);
     }
     const { operations, unknown } = this.history;
-    const megabytes = Math.round(this.bytes / 1e6);
+    const megabytes = Math.round(this.history.bytes / 1e6);
     return Object.assign(this.result, { operations, unknown, megabytes, leases: this.leases.granted });
   }
 
@@ -148,11 +148,7 @@ export class ChaosRun {
       history: this.history,
       leases: this.leases,
       bulk: this.bulk,
-      size: () => {
-        const size = valueSize(this.life.sizes, next);
-        this.bytes += size;
-        return size;
-      },
+      sizes: () => this.life.sizes,
       connect: () => this.process.connect(),
       running: () => this.running,
     });
@@ -162,10 +158,10 @@ export class ChaosRun {
 
   /** Life after life until the time is over; then a quiet one for the last checks. */
   private async disturb(): Promise<void> {
-    const { seconds, minOperations } = this.options;
+    const { seconds, minOperations, minKills } = this.options;
     const end = Date.now() + seconds * 1000;
-    const goesOn = () =>
-      Date.now() < end || (this.history.operations < minOperations && Date.now() < end + 60_000);
+    const isShort = () => this.history.operations < minOperations || this.result.kills < minKills;
+    const goesOn = () => Date.now() < end || (isShort() && Date.now() < end + 60_000);
     for (let round = 1; goesOn(); round++) {
       await this.live();
       const next = planLife(round, this.random);
@@ -328,9 +324,9 @@ export class ChaosRun {
 
   private check(watchers: readonly Watching[]): void {
     const { problems, acknowledged } = this.history;
-    for (const { responses, skippedTo } of watchers) {
+    for (const { responses } of watchers) {
       this.result.events += responses.reduce((sum, { events }) => sum + events.length, 0);
-      problems.push(...brokenPromises(responses, acknowledged, skippedTo).slice(0, 5));
+      problems.push(...brokenPromises(responses, acknowledged).slice(0, 5));
       problems.push(...tornPairs(responses).slice(0, 5));
     }
     this.history.check();

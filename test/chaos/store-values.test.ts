@@ -26,10 +26,13 @@ t.test('within twenty lives every fault point has its turn, and values of every 
   const next = random(1);
   const lives = Array.from({ length: 20 }, (_, round) => planLife(round, next));
   t.same([...new Set(lives.map(({ fault }) => fault?.point ?? 'none'))].sort(), [
+    'after-checkpoint',
     'after-commit',
     'after-publish',
+    'before-apply',
     'before-commit',
     'before-compaction',
+    'during-apply',
     'during-commit',
     'during-compaction',
     'during-snapshot',

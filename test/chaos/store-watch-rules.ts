@@ -28,23 +28,28 @@ export interface Write {
   value: string | null;
 }
 
+/** What is known of a key: nothing, that it is not there, or its last change. */
+type Known = undefined | null | { value: string; version: number };
+
 /**
- * Every broken promise in words; none when all hold.
+ * Every broken promise in words; none when all hold. A watch that starts later than after the last event was told
+ * that what is between them has been compacted: of that, nothing is demanded.
  * @param responses in the order received, over all connections of one watcher of all keys
  * @param acknowledged writes that must appear
- * @param skippedTo the compacted revisions below which events may be missing
  */
-export function brokenPromises(
-  responses: readonly SeenResponse[],
-  acknowledged: readonly Write[],
-  skippedTo = 0,
-): string[] {
+export function brokenPromises(responses: readonly SeenResponse[], acknowledged: readonly Write[]): string[] {
   const broken: string[] = [];
   const events = responses.flatMap(({ events }) => events);
-  const state = new Map<string, { value: string; create: number; version: number }>();
+  const gaps: { from: number; to: number }[] = [];
+  let state = new Map<string, Known>();
   let last = 0;
   const inRevision = new Set<string>();
   for (const response of responses) {
+    if (response.start > last + 1) {
+      gaps.push({ from: last + 1, to: response.start });
+      state = new Map();
+      last = response.start - 1;
+    }
     const first = response.events[0];
     // A revision must not go on in the next response; the same watch may not repeat one either.
     if (first && first.revision <= last)
@@ -58,12 +63,15 @@ export function brokenPromises(
       if (inRevision.has(event.key)) broken.push(`W2: ${event.key} twice in revision ${event.revision}`);
       inRevision.add(event.key);
       last = event.revision;
-      broken.push(...checkState(state, event, skippedTo));
+      const before = state.get(event.key);
+      // A watch from the beginning knows that what it has not heard of is not there.
+      broken.push(...checkEvent(event, before === undefined && gaps.length === 0 ? null : before));
+      state.set(event.key, event.value === null ? null : { value: event.value, version: event.version });
     }
   }
   const byRevision = new Map(events.map((event) => [`${event.revision} ${event.key}`, event]));
   for (const { revision, key, value } of acknowledged) {
-    if (revision < skippedTo) continue;
+    if (gaps.some(({ from, to }) => revision >= from && revision < to)) continue;
     const event = byRevision.get(`${revision} ${key}`);
     if (!event) broken.push(`W3: acknowledged write of ${key} at ${revision} was never seen`);
     else if (event.value !== value)
@@ -72,30 +80,19 @@ export function brokenPromises(
   return broken;
 }
 
-function checkState(
-  state: Map<string, { value: string; create: number; version: number }>,
-  event: SeenEvent,
-  skippedTo: number,
-): string[] {
+function checkEvent(event: SeenEvent, before: Known): string[] {
+  const { key, revision, value, version, createRevision, previous } = event;
+  if (before === undefined) return [];
   const broken: string[] = [];
-  const before = state.get(event.key);
-  const certain = event.revision > skippedTo && (before !== undefined || skippedTo === 0);
-  if (certain && event.previous !== undefined && event.previous !== before?.value)
-    broken.push(
-      `W7: prev_kv of ${event.key} at ${event.revision} is ${event.previous}, was ${before?.value}`,
-    );
-  if (event.value === null) {
-    if (certain && !before) broken.push(`W7: ${event.key} deleted at ${event.revision} but did not exist`);
-    state.delete(event.key);
+  if (previous !== undefined && previous !== before?.value)
+    broken.push(`W7: prev_kv of ${key} at ${revision} is ${previous}, was ${before?.value}`);
+  if (value === null) {
+    if (!before) broken.push(`W7: ${key} deleted at ${revision} but did not exist`);
     return broken;
   }
-  const created = event.createRevision === event.revision;
-  if (certain && created !== (before === undefined))
-    broken.push(`W7: ${event.key} at ${event.revision}: create flag is ${created}`);
-  if (certain && event.version !== (before?.version ?? 0) + 1)
-    broken.push(
-      `W3: ${event.key} at ${event.revision} has version ${event.version} after ${before?.version ?? 0}`,
-    );
-  state.set(event.key, { value: event.value, create: event.createRevision, version: event.version });
+  const created = createRevision === revision;
+  if (created !== (before === null)) broken.push(`W7: ${key} at ${revision}: create flag is ${created}`);
+  if (version !== (before?.version ?? 0) + 1)
+    broken.push(`W3: ${key} at ${revision} has version ${version} after ${before?.version ?? 0}`);
   return broken;
 }

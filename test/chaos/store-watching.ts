@@ -16,8 +16,6 @@ export class Watching {
   readonly responses: SeenResponse[] = [];
   /** The revision it resumes from. */
   next = 1;
-  /** Below this, events were compacted before it could see them. */
-  skippedTo = 0;
   private readonly options: WatchingOptions;
   private stopped = false;
   private connection: GrpcClient | undefined;
@@ -46,9 +44,12 @@ export class Watching {
 
   private watchOnce(etcd: EtcdClient): Promise<void> {
     return new Promise((resolve) => {
+      let goesOn = true;
       const stream = etcd.watch({
         onMessage: (response) => {
-          if (!this.receive(response, stream)) resolve();
+          // Progress on a stream that has lost its watch says nothing about the next one.
+          if (goesOn) goesOn = this.receive(response, stream);
+          if (!goesOn) resolve();
         },
         onEnd: () => resolve(),
       });
@@ -66,10 +67,7 @@ export class Watching {
   /** Returns whether the watch goes on. */
   private receive(response: WatchResponse, stream: OpenStream<WatchRequest>): boolean {
     if (response.canceled) {
-      if (response.compact_revision > 0) {
-        this.next = response.compact_revision;
-        this.skippedTo = response.compact_revision;
-      }
+      if (response.compact_revision > 0) this.next = response.compact_revision;
       return false;
     }
     if (response.created) {
