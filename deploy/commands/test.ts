@@ -30,6 +30,8 @@ const testPackages: Record<string, string> = {
   etcdctl: 'etcd-client',
   'docker-registry': 'docker-registry',
   curl: 'curl',
+  'mkfs.ext4': 'e2fsprogs',
+  losetup: 'mount',
   ps: 'procps',
   script: 'bsdutils',
 };
