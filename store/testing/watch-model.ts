@@ -12,6 +12,8 @@ export interface ModelEvent {
   /** The value, create revision and version; undefined for a deletion. */
   now: ModelValue | undefined;
   before: ModelValue | undefined;
+  /** The same revision has changed the key again, so a compaction at it leaves only the last change. */
+  superseded: boolean;
 }
 
 export interface ModelValue {
@@ -31,17 +33,21 @@ export class WatchModel {
     this.revision = revision;
   }
 
-  /** One transaction: each key at most once; `undefined` deletes it, if it is there. */
+  /** One transaction, change after change; `undefined` deletes a key, if it is there. */
   apply(changes: readonly [key: string, value: string | undefined][]): void {
-    const real = changes.filter(([key, value]) => value !== undefined || this.live.has(key));
-    if (real.length === 0) return;
-    const mod = ++this.revision;
-    for (const [key, value] of real) {
-      const before = this.live.get(key);
-      const create = before?.create ?? mod;
-      const now =
-        value === undefined ? undefined : { value, create, mod, version: (before?.version ?? 0) + 1 };
-      this.events.push({ revision: mod, key, now, before });
+    const mod = this.revision + 1;
+    const old = new Map(this.live);
+    for (const [key, value] of changes) {
+      const last = this.live.get(key);
+      if (value === undefined && !last) continue;
+      const version = (last?.version ?? 0) + 1;
+      const now = value === undefined ? undefined : { value, create: last?.create ?? mod, mod, version };
+      // A watch is told what there was before the transaction, and nothing for a key that is new.
+      const before = now?.create === mod ? undefined : old.get(key);
+      for (const event of this.events)
+        if (event.revision === mod && event.key === key) event.superseded = true;
+      this.events.push({ revision: mod, key, now, before, superseded: false });
+      this.revision = mod;
       if (now) this.live.set(key, now);
       else this.live.delete(key);
     }
@@ -132,8 +138,8 @@ export class WatchChecker {
 
   response(response: WatchResponse): void {
     const { revision } = response.header!;
-    require(revision >= this.headerRevision, `header went back from ${this.headerRevision} to ${revision}`);
-    require(revision === this.state.revision, `header ${revision} at revision ${this.state.revision}`);
+    check(revision >= this.headerRevision, `header went back from ${this.headerRevision} to ${revision}`);
+    check(revision === this.state.revision, `header ${revision} at revision ${this.state.revision}`);
     this.headerRevision = revision;
     if (response.created) this.created(response);
     else if (response.watch_id === -1) {
@@ -146,7 +152,7 @@ export class WatchChecker {
       if (response.canceled) this.canceled(id, watch, response);
       else if (response.events.length > 0) this.received(id, watch, response);
       else {
-        require(watch.request.progress_notify, `watch ${id} is notified without having asked`);
+        check(watch.request.progress_notify, `watch ${id} is notified without having asked`);
         this.notifications++;
         this.complete(id, watch, revision);
       }
@@ -155,13 +161,13 @@ export class WatchChecker {
 
   private created({ watch_id: id, canceled, cancel_reason, header }: WatchResponse): void {
     const { request, refused } = this.pending.shift()!;
-    require(canceled === refused, `creation ${refused ? 'taken' : 'refused'}: ${cancel_reason}`);
+    check(canceled === refused, `creation ${refused ? 'taken' : 'refused'}: ${cancel_reason}`);
     if (refused) {
-      require(id === -1 && cancel_reason !== '', `refused as watch ${id}: ${cancel_reason}`);
+      check(id === -1 && cancel_reason !== '', `refused as watch ${id}: ${cancel_reason}`);
       return;
     }
-    require(request.watch_id === 0 || id === request.watch_id, `wanted id ${request.watch_id}, got ${id}`);
-    require(!this.open(id), `id ${id} given twice`);
+    check(request.watch_id === 0 || id === request.watch_id, `wanted id ${request.watch_id}, got ${id}`);
+    check(!this.open(id), `id ${id} given twice`);
     const start = request.start_revision || header!.revision + 1;
     const past = start <= header!.revision;
     this.watches.set(id, {
@@ -178,51 +184,73 @@ export class WatchChecker {
 
   private canceled(id: number, watch: WatchLog, { compact_revision }: WatchResponse): void {
     watch.over = compact_revision > 0 ? 'compacted' : 'cancelled';
-    require(!watch.fragmented, `watch ${id} ends within a revision`);
+    check(!watch.fragmented, `watch ${id} ends within a revision`);
     if (compact_revision === 0) return;
-    require(compact_revision === this.state.compactRevision, `watch ${id}: compacted at ${compact_revision}`);
-    require(watch.mayLag && watch.start < compact_revision, `watch ${id} had all up to ${compact_revision}`);
+    check(compact_revision === this.state.compactRevision, `watch ${id}: compacted at ${compact_revision}`);
+    check(watch.mayLag && watch.start < compact_revision, `watch ${id} had all up to ${compact_revision}`);
   }
 
   /** W2, W3, W6: everything up to `revision` was brought. */
   private complete(id: number, watch: WatchLog, revision: number): void {
     const { length } = this.model.expected(watch.request, watch.start, revision);
-    require(watch.received ===
-      length, `watch ${id}: progress ${revision} after ${watch.received} of ${length}`);
-    require(!watch.doomed, `watch ${id} began before the compacted revision and was not told`);
+    check(
+      watch.received === length,
+      `watch ${id}: progress ${revision} after ${watch.received} of ${length}`,
+    );
+    check(!watch.doomed, `watch ${id} began before the compacted revision and was not told`);
     watch.progress = revision;
+  }
+
+  /** A compaction may have taken it away though its revision can still be watched. */
+  private gone({ revision, superseded }: ModelEvent): boolean {
+    return superseded && revision <= this.state.compactRevision;
   }
 
   /** W1 to W4 and W7. */
   private received(id: number, watch: WatchLog, { events, fragment, header }: WatchResponse): void {
     const { request, start } = watch;
     const expected = this.model.expected(request, start, header!.revision);
-    require(!watch.doomed, `watch ${id} began before the compacted revision`);
+    check(!watch.doomed, `watch ${id} began before the compacted revision`);
     for (const { type, kv, prev_kv } of events) {
+      const got = kv!.key.toString('latin1');
+      const is = (event: ModelEvent | undefined) =>
+        event?.key === got &&
+        event.revision === kv!.mod_revision &&
+        (type === EventType.put) === Boolean(event.now);
+      while (
+        expected[watch.received] &&
+        !is(expected[watch.received]) &&
+        this.gone(expected[watch.received]!)
+      )
+        watch.received++;
       const want = expected[watch.received++];
       if (!want) throw new Error(`watch ${id}: an event of ${kv!.mod_revision} too many`);
       const { key, revision, now, before } = want;
-      require(revision > watch.progress, `watch ${id}: ${revision} after progress ${watch.progress}`);
-      const got = kv!.key.toString('latin1');
-      require(got === key &&
-        kv!.mod_revision === revision, `watch ${id}: ${got}@${kv!.mod_revision}, not ${key}@${revision}`);
-      require(type === (now ? EventType.put : EventType.delete), `watch ${id}: type ${type} at ${revision}`);
+      check(revision > watch.progress, `watch ${id}: ${revision} after progress ${watch.progress}`);
+      check(
+        got === key && kv!.mod_revision === revision,
+        `watch ${id}: ${got}@${kv!.mod_revision}, not ${key}@${revision}`,
+      );
+      check(type === (now ? EventType.put : EventType.delete), `watch ${id}: type ${type} at ${revision}`);
       same(kv!, now, `watch ${id} at ${revision}`);
       // What was before can be gone with a compaction.
       const kept = before && request.prev_kv && (prev_kv || revision > this.state.compactRevision);
-      require(Boolean(kept) ===
-        Boolean(prev_kv), `watch ${id} at ${revision}: previous ${prev_kv ? 'not wanted' : 'missing'}`);
+      check(
+        Boolean(kept) === Boolean(prev_kv),
+        `watch ${id} at ${revision}: previous ${prev_kv ? 'not wanted' : 'missing'}`,
+      );
       if (prev_kv) same(prev_kv, before, `watch ${id}: before ${revision}`);
       this.events++;
     }
     const last = expected[watch.received - 1]!.revision;
-    const more = expected[watch.received]?.revision === last;
-    require(!more || (fragment && request.fragment), `watch ${id}: revision ${last} is split`);
-    require(!fragment || request.fragment, `watch ${id}: a fragment that was not asked for`);
+    const more = expected.slice(watch.received).find((event) => !this.gone(event))?.revision === last;
+    check(!more || (fragment && request.fragment), `watch ${id}: revision ${last} is split`);
+    check(!fragment || request.fragment, `watch ${id}: a fragment that was not asked for`);
     const bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
-    require(!request.fragment ||
-      events.length === 1 ||
-      bytes <= this.fragmentBytes, `watch ${id}: ${bytes} bytes in one piece`);
+    check(
+      !request.fragment || events.length === 1 || bytes <= this.fragmentBytes,
+      `watch ${id}: ${bytes} bytes in one piece`,
+    );
     watch.fragmented = fragment;
   }
 }
@@ -239,9 +267,9 @@ function same(
 ): void {
   const got = [kv.value.toString(), kv.create_revision, kv.version].join();
   const expected = [want?.value ?? '', want?.create ?? 0, want?.version ?? 0].join();
-  require(got === expected, `${what}: ${got} instead of ${expected}`);
+  check(got === expected, `${what}: ${got} instead of ${expected}`);
 }
 
-function require(condition: boolean, message: string): void {
+function check(condition: boolean, message: string): void {
   if (!condition) throw new Error(message);
 }

@@ -164,8 +164,12 @@ export class WatchHub {
       revision,
       deleted,
       kv: deleted ? tombstone(raw, revision) : raw,
-      readPrevious: () =>
-        previous && revision - 1 >= this.mvcc.compactRevision ? this.mvcc.read(entry, previous) : undefined,
+      readPrevious: () => {
+        if (!previous || revision - 1 < this.mvcc.compactRevision) return undefined;
+        // A transaction that puts a key and then deletes it: what was before the transaction counts.
+        const location = previous.revision < revision ? previous : entry.locate(revision - 1);
+        return location && this.mvcc.read(entry, location);
+      },
     });
   }
 
@@ -252,7 +256,7 @@ export class WatchHub {
 
   private storedEvent({ key: recordKey, body }: OpenedRecord): WatchEvent {
     const { revision } = parseRevisionKey(recordKey);
-    const { key, version } = summarize(body);
+    const { key, version, createRevision } = summarize(body);
     const deleted = version === 0;
     return new WatchEvent({
       key,
@@ -260,7 +264,8 @@ export class WatchHub {
       deleted,
       kv: deleted ? tombstone(body, revision) : body,
       readPrevious: () => {
-        if (revision - 1 < this.mvcc.compactRevision) return undefined;
+        // A key that is new has nothing before it, even if the same transaction has deleted it first.
+        if (createRevision === revision || revision - 1 < this.mvcc.compactRevision) return undefined;
         const entry = this.mvcc.get(key);
         const location = entry?.locate(revision - 1);
         return entry && location && this.mvcc.read(entry, location);

@@ -57,8 +57,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 12,
     arbitrary: fc
-      .uniqueArray(fc.tuple(fc.constantFrom(...keys), value), { selector: ([key]) => key, minLength: 1 })
-      .map((changes) => ({ kind: 'write' as const, changes })),
+      .record({
+        changes: fc.uniqueArray(fc.tuple(fc.constantFrom(...keys), value), {
+          selector: ([key]) => key,
+          minLength: 1,
+        }),
+        // Transactions may delete a range without end and put some of its keys, in either order.
+        wipe: fc.constantFrom('no', 'no', 'no', 'no', 'first', 'last'),
+      })
+      .map(({ changes, wipe }) => {
+        const all = keys.map((key): [string, undefined] => [key, undefined]);
+        const puts = changes.filter(([, text]) => text !== undefined);
+        if (wipe === 'no') return { kind: 'write' as const, changes };
+        return { kind: 'write' as const, changes: wipe === 'first' ? [...all, ...puts] : [...puts, ...all] };
+      }),
   },
   {
     weight: 6,
