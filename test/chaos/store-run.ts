@@ -101,10 +101,12 @@ export class ChaosRun {
   }
 
   async run(): Promise<RunResult> {
-    this.port = await freePort();
-    if (this.options.powerCuts) this.disk = LoopDisk.create(diskMegabytes[this.options.kind]);
     const watchers = [this.watching(), this.watching()];
+    const removeFiles = () => removeDirectory(this.directory);
+    process.once('exit', removeFiles);
     try {
+      this.port = await freePort();
+      if (this.options.powerCuts) this.disk = LoopDisk.create(diskMegabytes[this.options.kind]);
       await this.start(this.life);
       const clients = Array.from({ length: this.options.clients }, (_, id) => this.client(id).run());
       for (const watcher of watchers) void watcher.run();
@@ -122,7 +124,8 @@ export class ChaosRun {
       for (const watcher of watchers) watcher.stop();
       await this.process?.stop('SIGKILL');
       this.disk?.remove();
-      removeDirectory(this.directory);
+      removeFiles();
+      process.off('exit', removeFiles);
     }
     const { operations, unknown } = this.history;
     const megabytes = Math.round(this.history.bytes / 1e6);
