@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Input } from '../../api/etcd/codec.ts';
-import { EventType, type WatchCreateRequest, type WatchResponse } from '../../api/etcd/messages.ts';
+import {
+  EventType,
+  type TxnRequest,
+  type WatchCreateRequest,
+  type WatchResponse,
+} from '../../api/etcd/messages.ts';
 import { EtcdClient } from '../../store/testing/etcd.ts';
 import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
 
@@ -10,22 +15,33 @@ import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 const keys = ['a', 'aa', 'b', 'c'];
 
-type Change = { put: string; value: string } | { delete: string; end: string };
+type Change =
+  | { put: string; value: string }
+  | { delete: string; end: string }
+  /** One revision; `wipe` deletes everything first. */
+  | { puts: string[]; wipe: boolean };
 const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ put: fc.constantFrom(...keys), value: fc.constantFrom('1', '2') }) },
   {
     weight: 1,
     arbitrary: fc.record({ delete: fc.constantFrom(...keys), end: fc.constantFrom('', 'b', '\0') }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({ puts: fc.subarray(keys, { minLength: 1 }), wipe: fc.boolean() }),
+  },
 );
 
 interface Plan {
   before: Change[];
+  /** Compacts at the newest revision before the watches are made. */
+  compact: boolean;
   during: Change[];
   watches: { key: string; end: string; back: number; previous: boolean; filters: number[] }[];
 }
 const plan: fc.Arbitrary<Plan> = fc.record({
   before: fc.array(change, { maxLength: 6 }),
+  compact: fc.boolean(),
   during: fc.array(change, { maxLength: 6 }),
   watches: fc.array(
     fc.record({
@@ -39,23 +55,33 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   ),
 });
 
+/** etcd refuses to delete and put a key in one transaction, but does not see it for a range without end. */
+function request({ puts, wipe }: { puts: string[]; wipe: boolean }): Input<TxnRequest> {
+  const wiping = { request_delete_range: { key: bytes('\0'), range_end: bytes('\0') } };
+  const putting = puts.map((key) => ({ request_put: { key: bytes(key), value: bytes('txn') } }));
+  return { success: wipe ? [wiping, ...putting] : putting };
+}
+
 async function apply(client: EtcdClient, changes: readonly Change[]): Promise<number> {
   let revision = 0;
   for (const item of changes) {
     const response =
       'put' in item
         ? await client.put({ key: bytes(item.put), value: bytes(item.value) })
-        : await client.deleteRange({ key: bytes(item.delete), range_end: bytes(item.end) });
+        : 'puts' in item
+          ? await client.txn(request(item))
+          : await client.deleteRange({ key: bytes(item.delete), range_end: bytes(item.end) });
     revision = response.header!.revision;
   }
   return revision;
 }
 
 /** What each watch of a plan has received, up to a last marker that all of them would see or have refused. */
-async function watchAll(client: EtcdClient, { before, during, watches }: Plan): Promise<unknown> {
+async function watchAll(client: EtcdClient, { before, compact, during, watches }: Plan): Promise<unknown> {
   await apply(client, before);
   const { header } = await client.put({ key: bytes('start'), value: bytes('') });
   const current = header!.revision;
+  if (compact) await client.compact({ revision: current, physical: true });
   const received = new Map<number, unknown[]>();
   let created = 0;
   let check: () => void = () => undefined;
@@ -91,7 +117,7 @@ async function watchAll(client: EtcdClient, { before, during, watches }: Plan): 
   const requests: Input<WatchCreateRequest>[] = watches.map(({ key, end, back, previous, filters }, i) => ({
     key: bytes(key),
     range_end: bytes(end),
-    start_revision: back <= 0 ? 0 : Math.max(1, current - back),
+    start_revision: back < 0 ? 0 : Math.max(1, current - back),
     prev_kv: previous,
     filters,
     watch_id: i + 1,
