@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApiClient } from '../../client/api-client.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
@@ -66,6 +66,7 @@ export async function startControlPlane(
       stdio: ['ignore', log, log],
       env: { ...process.env, ...spec.environment },
     });
+    closeSync(log);
     running.set(name, child);
   };
   const kill = async (name: ProcessName, signal: NodeJS.Signals = 'SIGTERM') => {
