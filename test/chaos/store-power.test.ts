@@ -35,7 +35,7 @@ async function write(store: StoreProcess, count: number): Promise<void> {
 t.test('every promise is kept while the power is cut', { timeout: 180_000, ...possible }, async (t) => {
   const result = await new ChaosRun({
     kind: 'store',
-    seconds: 15,
+    seconds: 12,
     clients: 6,
     seed,
     minOperations: 600,
@@ -50,30 +50,25 @@ t.test('every promise is kept while the power is cut', { timeout: 180_000, ...po
   t.ok(result.megabytes > 5, `${result.megabytes} MB of values`);
 });
 
-for (const kept of [0, 0.5, 1])
-  t.test(
-    `a store that was stopped before the power cut has all, ${kept} of the rest kept`,
-    possible,
-    async (t) => {
-      const disk = LoopDisk.create(192);
-      const options = {
-        kind: 'store',
-        dataDir: join(disk.directory, 'data'),
-        port: await freePort(),
-      } as const;
-      let store = await StoreProcess.start(options);
-      t.teardown(async () => {
-        await store.stop('SIGKILL');
-        disk.remove();
-      });
-      await write(store, 100);
-      const expected = await content(store);
-      t.equal(expected.length, 31);
-      for (const round of ['first', 'second']) {
-        t.same(await store.stop(), { code: 0, signal: null });
-        disk.cut({ kept, random: random(seed) });
-        store = await StoreProcess.start(options);
-        t.same(await content(store), expected, `${round} cut, seed ${seed}`);
-      }
-    },
-  );
+t.test(
+  'a store that was stopped before the power cut has all, whatever else is lost',
+  possible,
+  async (t) => {
+    const disk = LoopDisk.create(192);
+    const options = { kind: 'store', dataDir: join(disk.directory, 'data'), port: await freePort() } as const;
+    let store = await StoreProcess.start(options);
+    t.teardown(async () => {
+      await store.stop('SIGKILL');
+      disk.remove();
+    });
+    await write(store, 100);
+    const expected = await content(store);
+    t.equal(expected.length, 31);
+    for (const kept of [0, 0.5, 1]) {
+      t.same(await store.stop(), { code: 0, signal: null });
+      disk.cut({ kept, random: random(seed) });
+      store = await StoreProcess.start(options);
+      t.same(await content(store), expected, `of what was not flushed ${kept} is kept, seed ${seed}`);
+    }
+  },
+);
