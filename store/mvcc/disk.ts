@@ -1,5 +1,6 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { ClassicLevel, Iterator } from 'classic-level';
 import { Level } from 'level';
 import { journalDirectory, memberDirectory } from '../directories.ts';
@@ -100,21 +101,8 @@ export class Disk {
    */
   static async open(options: DiskOptions): Promise<Disk> {
     const path = join(options.directory, memberDirectory);
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    const level = new Level<Buffer, Buffer>(path, {
-      ...encodings,
-      cacheSize: 8 * 1024 * 1024,
-      writeBufferSize: 8 * 1024 * 1024,
-      // On Node, level is classic-level; its types speak for browsers too.
-    }) as unknown as ClassicLevel<Buffer, Buffer>;
-    try {
-      await level.open();
-    } catch (error) {
-      const { cause } = error as { cause?: Error };
-      throw new DiskError(`cannot open the data in ${path}: ${cause?.message ?? String(error)}`, {
-        cause: error,
-      });
-    }
+    if (!existsSync(path)) await createLevel(path);
+    const level = await openLevel(path);
     const disk = new Disk(level, options);
     try {
       await disk.recover(options);
@@ -350,6 +338,41 @@ export class Disk {
     await this.journal?.close();
     await this.level.close();
   }
+}
+
+/** @throws {DiskError} */
+async function openLevel(path: string): Promise<ClassicLevel<Buffer, Buffer>> {
+  const level = new Level<Buffer, Buffer>(path, {
+    ...encodings,
+    cacheSize: 8 * 1024 * 1024,
+    writeBufferSize: 8 * 1024 * 1024,
+    // On Node, level is classic-level; its types speak for browsers too.
+  }) as unknown as ClassicLevel<Buffer, Buffer>;
+  try {
+    await level.open();
+    return level;
+  } catch (error) {
+    const { cause } = error as { cause?: Error };
+    throw new DiskError(`cannot open the data in ${path}: ${cause?.message ?? String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Makes an empty LevelDB, whole or not at all: it does not sync its first files itself, and does not open what a
+ * power cut leaves of them.
+ */
+async function createLevel(path: string): Promise<void> {
+  const making = `${path}.new`;
+  await rm(making, { recursive: true, force: true });
+  await mkdir(making, { recursive: true, mode: 0o700 });
+  await (await openLevel(making)).close();
+  for (const name of await readdir(making)) await syncFile(join(making, name));
+  await syncFile(making);
+  await rename(making, path);
+  await syncFile(dirname(path));
+  await syncFile(dirname(dirname(path)));
 }
 
 function sealedHead(head: Head): Operation {

@@ -1,6 +1,6 @@
 import { constants, write as writeCallback, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   type JournalRecord,
@@ -123,6 +123,7 @@ export class Journal {
     const journal = new Journal({ segments, current: next, preparing, checkpoint });
     await journal.write({ kind: RecordKind.checkpoint, sequence, operations: [head] });
     await syncFile(directory);
+    await syncFile(dirname(directory));
     return journal;
   }
 

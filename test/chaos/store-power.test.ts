@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { EtcdClient } from '../../store/testing/etcd.ts';
@@ -72,3 +73,27 @@ t.test(
     }
   },
 );
+
+t.test('a power cut within the first start leaves nothing that cannot be started', possible, async (t) => {
+  const port = await freePort();
+  const stages = ['member.new', 'member', 'journal/0', 'journal/1'];
+  for (const [index, stage] of stages.entries())
+    for (const kept of [0, 1]) {
+      const disk = LoopDisk.create(160);
+      try {
+        const options = { kind: 'store', dataDir: join(disk.directory, 'data'), port } as const;
+        const first = StoreProcess.spawn(options);
+        // Stages are short: it is cut in this one or a later one.
+        const reached = () => stages.slice(index).some((each) => existsSync(join(options.dataDir, each)));
+        while (first.alive && !reached()) await new Promise(setImmediate);
+        await first.stop('SIGKILL');
+        disk.cut({ kept, random: random(seed) });
+        const store = await StoreProcess.start(options);
+        await write(store, 3);
+        t.equal((await content(store))[0], 'revision 4', `cut at ${stage}, ${kept} kept`);
+        await store.stop();
+      } finally {
+        disk.remove();
+      }
+    }
+});
