@@ -104,7 +104,7 @@ export class GrpcClient {
   /** Opens a streaming call. */
   stream<Q, S>(
     path: string,
-    codecs: { request: Codec<Q>; response: Codec<S> },
+    codecs: { request: Codec<Q>; response: Pick<Codec<S>, 'decode'> },
     listener: { onMessage(message: S): void; onEnd(error: GrpcError | undefined): void },
   ): OpenStream<Q> {
     const id = this.open(path, {

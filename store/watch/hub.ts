@@ -7,7 +7,7 @@ import { RangeGroup, type Watcher } from './watcher.ts';
 
 /** More watchers than this are told in gathered responses, a millisecond after the first change for each so many. */
 const largeAudience = 64;
-const longestGather = 20;
+const longestGather = 12;
 
 /**
  * Feeds watchers.
