@@ -130,6 +130,8 @@ export class Disk {
       this.behind.push(operations, 0);
     }
     await this.checkpoint();
+    // What could not be carried out has numbers that are given out again.
+    if (lost) await rm(directory, { recursive: true, force: true });
     this.head = (await this.storedHead()) ?? newHead;
     this.behind.revision = this.head.revision;
     this.journal = await Journal.begin({
@@ -372,7 +374,8 @@ async function createLevel(path: string): Promise<void> {
   await syncFile(making);
   await rename(making, path);
   await syncFile(dirname(path));
-  await syncFile(dirname(dirname(path)));
+  // The directory above the data may not be ours to open.
+  await syncFile(dirname(dirname(path))).catch(() => undefined);
 }
 
 function sealedHead(head: Head): Operation {
