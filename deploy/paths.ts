@@ -21,6 +21,7 @@ export interface Paths {
   pidFile(name: string): string;
   logs: string;
   log(name: string): string;
+  /** Of this clone, for all its clusters: what one has compiled the first `up` of the next need not. */
   compileCache: string;
   /** Notes of what `up` did to the machine, for `down` to undo. */
   machine: string;
@@ -42,7 +43,7 @@ export function pathsOf(dataDir: string): Paths {
     pidFile: (name) => join(run, `${name}.json`),
     logs,
     log: (name) => join(logs, `${name}.log`),
-    compileCache: join(root, 'cache', 'node'),
+    compileCache: join(repository, '.cache', 'compile'),
     machine: join(root, 'machine.json'),
   };
 }

@@ -129,7 +129,6 @@ function startSteps({ options, paths, config, saved, specs, live }: StartInputs)
       async run(say) {
         writeConfig(paths, config);
         writeAtomically(paths.processes, `${JSON.stringify(all, null, 2)}\n`, 0o600);
-        mkdirSync(paths.compileCache, { recursive: true });
         const { startService } = await import('../systemd.ts');
         if (await startService(paths, config)) say('started as a systemd service, comes back after a reboot');
         else {

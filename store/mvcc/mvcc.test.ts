@@ -175,3 +175,29 @@ t.test('operations submitted while others finish are never stranded', async (t) 
   await mvcc.close();
   rmSync(directory, { recursive: true, force: true });
 });
+
+t.test('a compaction of much history leaves turns of the event loop to others', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'store-mvcc-'));
+  const mvcc = await open(directory);
+  const key = Buffer.from('a');
+  for (let i = 0; i < 30; i++)
+    await Promise.all(
+      Array.from({ length: 100 }, () =>
+        mvcc.submit((transaction) => transaction.put(key, Buffer.from('value'), 0n)),
+      ),
+    );
+  let turns = 0;
+  let running = true;
+  const count = () => {
+    turns++;
+    if (running) setImmediate(count);
+  };
+  setImmediate(count);
+  await mvcc.compact(mvcc.revision);
+  await mvcc.compacted();
+  running = false;
+  t.equal(mvcc.garbageCount, 0);
+  t.ok(turns >= 12, `${turns} turns for 2999 removals, 250 at a time`);
+  await mvcc.close();
+  rmSync(directory, { recursive: true, force: true });
+});

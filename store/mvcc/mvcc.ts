@@ -68,7 +68,8 @@ interface Waiting {
 
 const groupLimit = 2048;
 const groupBytes = 8 * 1024 * 1024;
-const compactionSlice = 1000;
+/** Changes that a compaction removes at a time, while writers wait. */
+const compactionSlice = 250;
 
 /**
  * The keys and their history.
@@ -241,9 +242,12 @@ export class Mvcc {
   }
 
   private async write(): Promise<void> {
-    // Requests that arrived in the same turn of the event loop join the first group.
-    await new Promise(setImmediate);
-    while (this.waiting.length > 0 && !this.failure) await this.writeGroup();
+    while (this.waiting.length > 0 && !this.failure) {
+      // Requests that arrive in the same turn of the event loop join the group; and a commit may take no turn of
+      // it, so operations that submit others would keep everything else from happening.
+      await new Promise(setImmediate);
+      await this.writeGroup();
+    }
     for (const { reject } of this.drain()) reject(errors.stopped());
     // In the same turn in which the queue was seen empty, or an operation submitted now would wait for ever.
     this.writing = undefined;
