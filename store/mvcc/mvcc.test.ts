@@ -37,7 +37,11 @@ class Model {
   }
 }
 
-async function open(directory: string): Promise<Mvcc> {
+const failed = (error: unknown): void => {
+  t.fail(String(error));
+};
+
+async function open(directory: string, onFailure: (error: unknown) => void = failed): Promise<Mvcc> {
   const faults = new Faults(undefined);
   const lessor = new Lessor({ now: () => 0, onError: (error) => t.fail(String(error)) });
   return Mvcc.open({
@@ -48,7 +52,7 @@ async function open(directory: string): Promise<Mvcc> {
     cacheBytes: 200,
     onCommit: () => undefined,
     onDurable: () => undefined,
-    onFailure: (error) => t.fail(String(error)),
+    onFailure,
   });
 }
 
@@ -198,6 +202,18 @@ t.test('a compaction of much history leaves turns of the event loop to others', 
   running = false;
   t.equal(mvcc.garbageCount, 0);
   t.ok(turns >= 12, `${turns} turns for 2999 removals, 250 at a time`);
+  await mvcc.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+t.test('after a failure every operation is refused, and none is left waiting', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'store-mvcc-'));
+  const failures: unknown[] = [];
+  const mvcc = await open(directory, (error) => failures.push(error));
+  mvcc.fail(new Error('disk full'));
+  const put = () => mvcc.submit((transaction) => transaction.put(Buffer.from('a'), Buffer.from('x'), 0n));
+  for (let i = 0; i < 3; i++) await t.rejects(put(), /server stopped/);
+  t.equal(failures.length, 1);
   await mvcc.close();
   rmSync(directory, { recursive: true, force: true });
 });

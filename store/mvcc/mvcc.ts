@@ -242,10 +242,11 @@ export class Mvcc {
   }
 
   private async write(): Promise<void> {
-    while (this.waiting.length > 0 && !this.failure) {
+    for (;;) {
       // Requests that arrive in the same turn of the event loop join the group; and a commit may take no turn of
       // it, so operations that submit others would keep everything else from happening.
       await new Promise(setImmediate);
+      if (this.waiting.length === 0 || this.failure) break;
       await this.writeGroup();
     }
     for (const { reject } of this.drain()) reject(errors.stopped());
