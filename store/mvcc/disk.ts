@@ -5,8 +5,9 @@ import type { ClassicLevel, Iterator } from 'classic-level';
 import { Level } from 'level';
 import { journalDirectory, memberDirectory } from '../directories.ts';
 import { Faults } from '../fault.ts';
+import { syncFile } from '../sync-file.ts';
 import { Head, Tally } from './head.ts';
-import { Journal, readJournal, syncFile } from './journal.ts';
+import { Journal, readJournal } from './journal.ts';
 import type { Operation } from './journal-record.ts';
 import {
   crcSize,

@@ -2,6 +2,7 @@ import { constants, write as writeCallback, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { syncFile } from '../sync-file.ts';
 import {
   type JournalRecord,
   latestRecord,
@@ -158,19 +159,21 @@ export class Journal {
 
   /** Goes on at the start of the other segment. */
   private async turn(): Promise<void> {
+    await this.goOver();
+    this.preparing = this.checkpoint();
+    this.preparing.catch(() => undefined);
+  }
+
+  private async goOver(): Promise<void> {
     await this.preparing;
     this.current = 1 - this.current;
     this.position = 0;
-    this.preparing = this.checkpoint();
-    this.preparing.catch(() => undefined);
   }
 
   /** Ends the journal, after a last checkpoint. */
   async end(sequence: number, head: Operation): Promise<void> {
     await this.checkpoint();
-    await this.preparing;
-    this.current = 1 - this.current;
-    this.position = 0;
+    await this.goOver();
     await this.write({ kind: RecordKind.end, sequence, operations: [head] });
     await this.close();
   }
@@ -195,16 +198,6 @@ async function allocate(path: string): Promise<void> {
     // A disk that is too small for all of it is not filled up with a part.
     await file.truncate(0);
     throw error;
-  } finally {
-    await file.close();
-  }
-}
-
-/** Makes durable what was written to a file, or a directory's names, by whomever. */
-export async function syncFile(path: string): Promise<void> {
-  const file = await open(path);
-  try {
-    await file.sync();
   } finally {
     await file.close();
   }

@@ -1,7 +1,7 @@
 import { KeyValue } from '../../api/etcd/messages.ts';
 import { errors } from '../errors.ts';
 import type { Faults } from '../fault.ts';
-import type { Disk, RecordScan } from './disk.ts';
+import type { Batch, Disk, RecordScan } from './disk.ts';
 import { Garbage } from './garbage.ts';
 import { KeyEntry } from './key-entry.ts';
 import { Queue } from './queue.ts';
@@ -29,8 +29,6 @@ export interface Change {
   deleted: boolean;
   /** The KeyValue's bytes. */
   raw: Buffer;
-  /** The same with room for the record's checksum in front. */
-  record: Buffer;
   /** The key's previous value, if it had one. */
   previous: Location | undefined;
 }
@@ -102,7 +100,8 @@ export class Mvcc {
   private writeCompactRevision = -1;
   private changes: Change[] = [];
   private changeBytes = 0;
-  private readonly extraPuts: { key: Buffer; record: Buffer }[] = [];
+  /** The records of the running group: of its changes, and leases and the member. */
+  private puts: Batch['puts'] = [];
   private removals: Buffer[] = [];
   /** Changes of the running group that a later one of it has superseded. */
   private readonly overlay = new Map<string, Buffer>();
@@ -289,20 +288,19 @@ export class Mvcc {
   }
 
   private async commit(): Promise<void> {
-    const { changes, removals, extraPuts } = this;
+    const { changes, puts, removals } = this;
     const compacted = this.writeCompactRevision !== this.compactRevision;
-    if (changes.length + removals.length + extraPuts.length > 0 || compacted) {
-      const puts = changes.map(({ revision, sub, record }) => ({ key: revisionKey(revision, sub), record }));
+    if (puts.length + removals.length > 0 || compacted) {
       const start = performance.now();
       await this.disk.commit(
-        { puts: [...puts, ...extraPuts], removals },
+        { puts, removals },
         { revision: this.writeRevision, compactRevision: this.writeCompactRevision },
       );
       this.options.onDurable((performance.now() - start) / 1000);
       this.changes = [];
       this.changeBytes = 0;
+      this.puts = [];
       this.removals = [];
-      extraPuts.length = 0;
       this.overlay.clear();
       this.revision = this.writeRevision;
       this.compactRevision = this.writeCompactRevision;
@@ -357,7 +355,8 @@ export class Mvcc {
     this.cache(entry, raw);
     const deleted = state.version === 0;
     if (deleted) this.garbage.addDeletion(location.revision, entry);
-    this.changes.push({ entry, key, ...location, deleted, raw, record, previous });
+    this.changes.push({ entry, key, ...location, deleted, raw, previous });
+    this.puts.push({ key: revisionKey(location.revision, location.sub), record });
     this.changeBytes += raw.length;
   }
 
@@ -368,7 +367,7 @@ export class Mvcc {
 
   /** For an operation on the writer: stores a lease with its group. */
   putLease(id: bigint, body: Uint8Array): void {
-    this.extraPuts.push({ key: leaseKey(id), record: recordOf(body) });
+    this.puts.push({ key: leaseKey(id), record: recordOf(body) });
   }
 
   /** For an operation on the writer: removes a stored lease with its group. */
@@ -378,7 +377,7 @@ export class Mvcc {
 
   /** For an operation on the writer: stores identity and alarms with its group. */
   putMember(body: Uint8Array): void {
-    this.extraPuts.push({ key: memberKey, record: recordOf(body) });
+    this.puts.push({ key: memberKey, record: recordOf(body) });
   }
 
   // ---- compaction ----------------------------------------------------------------------------------------

@@ -1,16 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lockData } from '../data-lock.ts';
+import { syncFile } from '../sync-file.ts';
 import { SnapshotError } from './file.ts';
 
 const isEmpty = (directory: string) => !existsSync(directory) || readdirSync(directory).length === 0;
@@ -46,7 +37,8 @@ export async function replaceData<T>(options: {
     if (before) renameSync(dataDir, before);
     else if (existsSync(dataDir)) rmdirSync(dataDir);
     renameSync(working, dataDir);
-    syncDirectory(dirname(dataDir));
+    // The renames outlast a power cut.
+    await syncFile(dirname(dataDir));
     return { result, before };
   } finally {
     for (const lock of locks) lock?.close();
@@ -60,14 +52,4 @@ function freeName(wanted: string): string {
   let name = wanted;
   for (let count = 2; existsSync(name); count++) name = `${wanted}-${count}`;
   return name;
-}
-
-/** Makes renames in a directory outlast a power cut. */
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

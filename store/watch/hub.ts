@@ -187,7 +187,8 @@ export class WatchHub {
   private async run(): Promise<void> {
     // Watches created in one turn share a scan.
     await new Promise(setImmediate);
-    for (;;) {
+    // With nobody late, LevelDB need not be hurried to take what it has not taken yet.
+    while (this.late.size > 0) {
       const until = await this.mvcc.scannable();
       const ready = this.sortOut();
       if (ready.length === 0) return;

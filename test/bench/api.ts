@@ -7,6 +7,7 @@ import { pods, serviceAccounts } from '../../api/resources.ts';
 import type { Pod } from '../../api/types/core-v1.ts';
 import { loadKubeconfig } from '../../client/kubeconfig.ts';
 import { startControlPlane } from '../lib/control-plane.ts';
+import { load, quantiles, showLoad, showTimes } from './load.ts';
 
 /**
  * What the API server does in a second, with the store behind it: `node test/bench/api.ts [--in-flight 32]`.
@@ -108,23 +109,10 @@ async function main(): Promise<void> {
           if (at !== undefined) delays.push(performance.now() - at);
         }
     })().catch(() => undefined);
-    const each = async (title: string, run: (connection: Connection, i: number) => Promise<number>) => {
-      const times: number[] = [];
-      let next = 0;
-      const start = performance.now();
-      await Promise.all(
-        connections.map(async (connection) => {
-          while (next < count) {
-            const i = next++;
-            const begin = performance.now();
-            await run(connection, i);
-            times.push(performance.now() - begin);
-          }
-        }),
+    const each = async (title: string, run: (connection: Connection, i: number) => Promise<number>) =>
+      print(
+        `${title.padEnd(8)} ${showLoad(await load(count, inFlight, (i, worker) => run(connections[worker]!, i)))}`,
       );
-      const seconds = (performance.now() - start) / 1000;
-      print(`${title.padEnd(8)} ${Math.round(count / seconds)}/s ${quantiles(times)}`);
-    };
     const collection = '/api/v1/namespaces/default/pods';
     const json = (content: object, type = 'application/json') => ({ type, content: JSON.stringify(content) });
     for (let round = 0; round < rounds; round++) {
@@ -135,15 +123,10 @@ async function main(): Promise<void> {
         return connection.request('POST', collection, json(pod(i)));
       });
       while (delays.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
-      print(`watch    from a create's start to its event: ${quantiles(delays)}`);
+      print(`watch    from a create's start to its event: ${showTimes(quantiles(delays))}`);
       await each('get', (connection, i) => connection.request('GET', `${collection}/bench-${i}`));
-      const lists: number[] = [];
-      for (let i = 0; i < 10; i++) {
-        const begin = performance.now();
-        await connections[0]!.request('GET', collection);
-        lists.push(performance.now() - begin);
-      }
-      print(`list     ${quantiles(lists)}`);
+      const list = () => connections[0]!.request('GET', collection);
+      print(`list     ${showTimes(await load(10, 1, list))}`);
       const change = json(
         { metadata: { annotations: { round: String(round) } } },
         'application/merge-patch+json',
@@ -159,12 +142,6 @@ async function main(): Promise<void> {
     await plane.stop();
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-function quantiles(times: number[]): string {
-  times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.floor((times.length - 1) * share)]!.toFixed(1);
-  return `p50 ${at(0.5)} ms p99 ${at(0.99)} ms`;
 }
 
 function print(line: string): void {

@@ -11,6 +11,7 @@ import {
   StoreProcess,
   temporaryDirectory,
 } from '../../store/testing/process.ts';
+import { type Load, load, showLoad } from './load.ts';
 
 /**
  * Our store and an etcd under the same load from the same client, in turns, ratios printed:
@@ -54,40 +55,6 @@ function countEvents(bytes: Uint8Array): CountedResponse {
 const kinds: readonly Kind[] = ['store', 'etcd'];
 const bytes = (text: string) => Buffer.from(text);
 const podKey = (i: number) => bytes(`/registry/pods/default/pod-${String(i).padStart(8, '0')}`);
-
-interface Load {
-  perSecond: number;
-  p50: number;
-  p99: number;
-  max: number;
-}
-
-/** Runs `count` operations with so many in flight. Times are milliseconds. */
-async function load(
-  count: number,
-  inFlight: number,
-  operation: (i: number) => Promise<unknown>,
-): Promise<Load> {
-  const times: number[] = [];
-  let next = 0;
-  const start = performance.now();
-  const worker = async () => {
-    while (next < count) {
-      const i = next++;
-      const begin = performance.now();
-      await operation(i);
-      times.push(performance.now() - begin);
-    }
-  };
-  await Promise.all(Array.from({ length: inFlight }, worker));
-  const seconds = (performance.now() - start) / 1000;
-  times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!;
-  return { perSecond: count / seconds, p50: at(0.5), p99: at(0.99), max: at(1) };
-}
-
-const show = ({ perSecond, p50, p99 }: Load) =>
-  `${Math.round(perSecond)}/s p50 ${p50.toFixed(2)} ms p99 ${p99.toFixed(2)} ms`;
 
 function residentMiB(pid: number): number {
   const match = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -161,7 +128,7 @@ async function compare(
   });
   const ratio = (a: number, b: number) => (a / b).toFixed(2);
   print(
-    `${title.padEnd(34)} store ${show(ours)} | etcd ${show(theirs)} | ratio ${ratio(ours.perSecond, theirs.perSecond)}, of p50 ${ratio(ours.p50, theirs.p50)}`,
+    `${title.padEnd(34)} store ${showLoad(ours)} | etcd ${showLoad(theirs)} | ratio ${ratio(ours.perSecond, theirs.perSecond)}, of p50 ${ratio(ours.p50, theirs.p50)}`,
   );
 }
 

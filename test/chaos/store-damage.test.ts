@@ -5,7 +5,7 @@ import t from 'tap';
 import { EtcdClient } from '../../store/testing/etcd.ts';
 import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
 import { mountMemory, remount, unmount } from '../lib/mounts.ts';
-import { random } from './random.ts';
+import { random } from '../lib/random.ts';
 
 /** Damaged, full, read-only and shared disks: a clear refusal, or all the data, never silent loss. */
 

@@ -50,7 +50,7 @@ export function planLife(round: number, random: () => number): Life {
   const fault = faults[round % faults.length];
   const size = sizes[round % sizes.length]!;
   const stillborn = random() * 2000;
-  // A compaction works in steps of a thousand changes, and many must be written for it to have one.
+  // A compaction works in steps, and many must be written for it to have one.
   const full = size === 'large' || size === 'flood' || fault?.point === 'during-compaction';
   return {
     operations: lengths[size] * (full ? 1 : 0.1 + 0.9 * random()),

@@ -4,7 +4,7 @@ import t from 'tap';
 import { EtcdClient } from '../../store/testing/etcd.ts';
 import { freePort, StoreProcess } from '../../store/testing/process.ts';
 import { LoopDisk } from '../lib/loop-disk.ts';
-import { random } from './random.ts';
+import { random } from '../lib/random.ts';
 import { ChaosRun } from './store-run.ts';
 
 const unavailable = LoopDisk.unavailable();

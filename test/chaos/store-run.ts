@@ -11,7 +11,7 @@ import {
   temporaryDirectory,
 } from '../../store/testing/process.ts';
 import { LoopDisk } from '../lib/loop-disk.ts';
-import { random } from './random.ts';
+import { random } from '../lib/random.ts';
 import { Bulk } from './store-bulk.ts';
 import { ChaosClient, pair } from './store-client.ts';
 import { type Life, planLife } from './store-disturbance.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { random } from './random.ts';
+import { random } from '../lib/random.ts';
 import { planLife, valueSize } from './store-disturbance.ts';
 import { largestValue, pack, unpack } from './store-values.ts';
 

@@ -1,4 +1,4 @@
-import { random } from './random.ts';
+import { random } from '../lib/random.ts';
 
 /** Largest value, in bytes without its name. */
 export const largestValue = 100 * 1024;

@@ -3,6 +3,7 @@ import t from 'tap';
 import { startCluster, type TestCluster } from '../lib/cluster.ts';
 import { makeBusyboxImage } from '../lib/images.ts';
 import { runProgram } from '../lib/program.ts';
+import { random } from '../lib/random.ts';
 import { waitUntil } from '../lib/wait-until.ts';
 
 const victims = [
@@ -16,17 +17,6 @@ const victims = [
 ] as const;
 const kills = Number(process.env.NEKALAKUBE_KILLS ?? 10);
 const seed = Number(process.env.NEKALAKUBE_SEED ?? Date.now() % 1_000_000);
-
-/** Random numbers that a seed repeats (mulberry32). */
-function random(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Every victim `kills` times, in an order that the seed repeats. */
 function order(): string[] {

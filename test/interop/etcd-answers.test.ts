@@ -3,8 +3,8 @@ import t from 'tap';
 import type { Input } from '../../api/etcd/codec.ts';
 import type * as m from '../../api/etcd/messages.ts';
 import { GrpcError } from '../../store/grpc/status.ts';
-import { EtcdClient } from '../../store/testing/etcd.ts';
-import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
+import type { EtcdClient } from '../../store/testing/etcd.ts';
+import { startBoth } from './both.ts';
 import * as requests from './etcd-arbitraries.ts';
 
 /** The same requests to our store and to a real etcd, compared answer for answer: what upstream programs see. */
@@ -63,13 +63,8 @@ async function answer(client: EtcdClient, { method, request }: Step): Promise<un
 }
 
 t.test('every answer is what a real etcd answers', async (t) => {
-  const directories = [temporaryDirectory(), temporaryDirectory()];
-  const [ours, theirs] = await Promise.all([
-    StoreProcess.start({ kind: 'store', dataDir: directories[0]!, port: await freePort() }),
-    StoreProcess.start({ kind: 'etcd', dataDir: directories[1]!, port: await freePort() }),
-  ]);
-  const store = new EtcdClient(await ours.connect());
-  const etcd = new EtcdClient(await theirs.connect());
+  const both = await startBoth(t);
+  const [store, etcd] = [both.store.client, both.etcd.client];
   let current = 1;
   let answers = 0;
   await fc.assert(
@@ -91,8 +86,4 @@ t.test('every answer is what a real etcd answers', async (t) => {
     { endOnFailure: true, numRuns: Number(process.env.ETCD_ANSWERS_RUNS ?? 400) },
   );
   t.ok(answers > 1000, `${answers} answers compared`);
-  store.client.close();
-  etcd.client.close();
-  await Promise.all([ours.stop(), theirs.stop()]);
-  for (const directory of directories) removeDirectory(directory);
 });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { GrpcError } from '../../store/grpc/status.ts';
-import { EtcdClient } from '../../store/testing/etcd.ts';
-import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
+import type { EtcdClient } from '../../store/testing/etcd.ts';
+import { startBoth } from './both.ts';
 
 /** After the same history our store and a real etcd must have the same hash at every revision, compacted or not. */
 
@@ -44,19 +44,8 @@ async function hash(client: EtcdClient, revision: number): Promise<string> {
 }
 
 t.test('the hash of every revision is what a real etcd has', { timeout: 240_000 }, async (t) => {
-  const directories = [temporaryDirectory(), temporaryDirectory()];
-  const [ours, theirs] = await Promise.all([
-    StoreProcess.start({ kind: 'store', dataDir: directories[0]!, port: await freePort() }),
-    StoreProcess.start({ kind: 'etcd', dataDir: directories[1]!, port: await freePort() }),
-  ]);
-  const store = new EtcdClient(await ours.connect());
-  const etcd = new EtcdClient(await theirs.connect());
-  t.teardown(async () => {
-    store.client.close();
-    etcd.client.close();
-    await Promise.all([ours.stop(), theirs.stop()]);
-    for (const directory of directories) removeDirectory(directory);
-  });
+  const both = await startBoth(t);
+  const [store, etcd] = [both.store.client, both.etcd.client];
   let current = 1;
   let hashes = 0;
   let refusals = 0;

@@ -7,8 +7,8 @@ import {
   type WatchCreateRequest,
   type WatchResponse,
 } from '../../api/etcd/messages.ts';
-import { EtcdClient } from '../../store/testing/etcd.ts';
-import { freePort, removeDirectory, StoreProcess, temporaryDirectory } from '../../store/testing/process.ts';
+import type { EtcdClient } from '../../store/testing/etcd.ts';
+import { startBoth } from './both.ts';
 
 /** Watches over the same changes on our store and on a real etcd must bring the same events. */
 
@@ -149,13 +149,8 @@ async function settle(received: ReadonlyMap<number, unknown[]>): Promise<void> {
 }
 
 t.test('watches bring the events that a real etcd brings', { timeout: 240_000 }, async (t) => {
-  const directories = [temporaryDirectory(), temporaryDirectory()];
-  const [ours, theirs] = await Promise.all([
-    StoreProcess.start({ kind: 'store', dataDir: directories[0]!, port: await freePort() }),
-    StoreProcess.start({ kind: 'etcd', dataDir: directories[1]!, port: await freePort() }),
-  ]);
-  const store = new EtcdClient(await ours.connect());
-  const etcd = new EtcdClient(await theirs.connect());
+  const both = await startBoth(t);
+  const [store, etcd] = [both.store.client, both.etcd.client];
   let compared = 0;
   await fc.assert(
     fc.asyncProperty(plan, async (steps) => {
@@ -169,8 +164,4 @@ t.test('watches bring the events that a real etcd brings', { timeout: 240_000 },
     { endOnFailure: true, numRuns: Number(process.env.ETCD_WATCH_RUNS ?? 40) },
   );
   t.ok(compared > 1000, 'events were compared');
-  store.client.close();
-  etcd.client.close();
-  await Promise.all([ours.stop(), theirs.stop()]);
-  for (const directory of directories) removeDirectory(directory);
 });

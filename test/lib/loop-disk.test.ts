@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { random } from '../chaos/random.ts';
 import { LoopDisk } from './loop-disk.ts';
 import { isMounted, runSystem } from './mounts.ts';
+import { random } from './random.ts';
 
 /** The disk must lose what a power cut loses, and nothing else: the tests of durability rest on it. */
 
