@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { FlagError, flagHelp, parseFlags } from '../api/flags.ts';
 import { type StoreFlags, storeFlags } from './flags.ts';
 import { createLog } from './log.ts';
@@ -16,6 +17,10 @@ function readFlags(argv: readonly string[]): StoreFlags {
     process.exit(1);
   }
 }
+
+// Buffers count like the rest of the heap. Otherwise a full collection follows every 64 MiB of requests, and what
+// that costs grows with the number of keys.
+setFlagsFromString('--external-memory-accounted-in-global-limit');
 
 const flags = readFlags(process.argv.slice(2));
 const log = createLog(flags['log-level']);

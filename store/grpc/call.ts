@@ -1,7 +1,7 @@
 import { type Codec, DecodeError } from '../../api/etcd/codec.ts';
 import { encodeHeaders } from '../http2/hpack.ts';
 import type { Http2Stream, StreamListener } from '../http2/stream.ts';
-import { FrameReader, frameHeaderSize, sealFrame } from './frames.ts';
+import { type Frame, FrameReader, frameHeaderSize, sealFrame } from './frames.ts';
 import type { BidiStream, Method } from './service.ts';
 import { Code, encodeMessage, GrpcError, parseTimeout } from './status.ts';
 
@@ -86,10 +86,10 @@ export class Call implements BidiStream<unknown, unknown>, StreamListener {
   }
 
   write(message: object): boolean {
-    return this.finished || this.writeFrame(this.codec.encode(message, frameHeaderSize));
+    return this.finished || this.writeFrame([this.codec.encode(message, frameHeaderSize)]);
   }
 
-  writeFrame(frame: Buffer): boolean {
+  writeFrame(frame: Frame): boolean {
     if (this.finished) return true;
     this.respond();
     return this.stream.write(sealFrame(frame));
@@ -109,7 +109,7 @@ export class Call implements BidiStream<unknown, unknown>, StreamListener {
   /** Ends a unary call: headers, message and trailers leave together. */
   private answer(message: object): void {
     if (this.finished) return;
-    const frame = sealFrame(this.codec.encode(message, frameHeaderSize));
+    const frame = sealFrame([this.codec.encode(message, frameHeaderSize)]);
     this.finish(Code.ok);
     this.respond();
     this.stream.write(frame);

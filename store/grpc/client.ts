@@ -97,7 +97,7 @@ export class GrpcClient {
         },
       });
       if (id === undefined) return;
-      this.send(id, sealFrame(codecs.request.encode(request, messageHeaderSize)), true);
+      this.send(id, sealFrame([codecs.request.encode(request, messageHeaderSize)])[0], true);
     });
   }
 
@@ -113,7 +113,8 @@ export class GrpcClient {
     });
     if (id === undefined) return { write: () => undefined, end: () => undefined, cancel: () => undefined };
     return {
-      write: (message) => this.send(id, sealFrame(codecs.request.encode(message, messageHeaderSize)), false),
+      write: (message) =>
+        this.send(id, sealFrame([codecs.request.encode(message, messageHeaderSize)])[0], false),
       end: () => this.send(id, Buffer.alloc(0), true),
       cancel: () => {
         if (!this.calls.delete(id)) return;

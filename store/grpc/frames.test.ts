@@ -4,7 +4,8 @@ import t from 'tap';
 import { FrameReader, frameHeaderSize, sealFrame } from './frames.ts';
 import { Code, encodeMessage, GrpcError, parseTimeout } from './status.ts';
 
-const frame = (message: Uint8Array) => sealFrame(Buffer.concat([Buffer.alloc(frameHeaderSize), message]));
+const frame = (message: Uint8Array) =>
+  Buffer.concat(sealFrame([Buffer.alloc(frameHeaderSize), Buffer.from(message)]));
 
 t.test('messages are read whole, however the bytes are cut', (t) => {
   fc.assert(

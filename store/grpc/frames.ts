@@ -3,10 +3,16 @@ import { Code, GrpcError } from './status.ts';
 
 export const frameHeaderSize = 5;
 
-/** Fills the header of a frame whose message starts at {@link frameHeaderSize}. Returns the frame. */
-export function sealFrame(frame: Buffer): Buffer {
-  frame[0] = 0;
-  frame.writeUInt32BE(frame.length - frameHeaderSize, 1);
+/** A message behind {@link frameHeaderSize} bytes, in parts; the first holds at least these. */
+export type Frame = readonly [Buffer, ...Buffer[]];
+
+/** Fills a frame's header. Returns the frame. */
+export function sealFrame<F extends Frame>(frame: F): F {
+  const [first, ...rest] = frame;
+  let size = first.length;
+  for (const part of rest) size += part.length;
+  first[0] = 0;
+  first.writeUInt32BE(size - frameHeaderSize, 1);
   return frame;
 }
 

@@ -1,4 +1,5 @@
 import type { Codec, Input } from '../../api/etcd/codec.ts';
+import type { Frame } from './frames.ts';
 
 /** What a handler may know of its call. */
 export interface CallContext {
@@ -15,8 +16,8 @@ export type Reply<T> = Input<T>;
 export interface ResponseStream<T> extends CallContext {
   /** Queues a message. False when the client reads too slowly and `onDrain` will follow. */
   write(message: Input<T>): boolean;
-  /** The same for a message that its maker has put behind {@link frameHeaderSize} free bytes. */
-  writeFrame(frame: Buffer): boolean;
+  /** The same for a message that is encoded already. */
+  writeFrame(frame: Frame): boolean;
   /** Calls back once what was written has left, if it had piled up. */
   onDrain(callback: () => void): void;
   /** Ends the call; a second end is ignored. */

@@ -8,14 +8,13 @@ import {
   FrameType,
   frameHeaderSize,
   largestWindow,
-  makeFrame,
-  makeSettings,
-  makeUint32,
   preface,
   Setting,
-  writeFrameHeader,
+  settingsPayload,
+  uint32Payload,
 } from './frame.ts';
 import { CompressionError, HpackDecoder } from './hpack.ts';
+import { giveBack, Output } from './output.ts';
 import { Http2Stream, type StreamHost } from './stream.ts';
 
 export interface ConnectionOptions {
@@ -62,8 +61,7 @@ export class Http2Connection implements StreamHost {
   private peerStreamWindow = defaultWindow;
   private peerFrameSize = defaultFrameSize;
   private received = 0;
-  private output: Buffer[] = [];
-  private outputBytes = 0;
+  private readonly output = new Output();
   private flushScheduled = false;
   /** Streams with data that flow control holds back, in the order they were stopped. */
   private readonly blocked = new Set<Http2Stream>();
@@ -80,15 +78,14 @@ export class Http2Connection implements StreamHost {
     socket.on('error', () => socket.destroy());
     socket.on('end', () => this.lost());
     socket.on('close', () => this.lost());
-    this.emit(
-      makeSettings([
-        [Setting.maxConcurrentStreams, maxStreams],
-        [Setting.initialWindowSize, streamWindow],
-        [Setting.maxFrameSize, maxFrameSize],
-        [Setting.maxHeaderListSize, maxHeaderBytes],
-      ]),
-    );
-    this.emit(makeUint32(FrameType.windowUpdate, 0, connectionWindow - defaultWindow));
+    const settings = settingsPayload([
+      [Setting.maxConcurrentStreams, maxStreams],
+      [Setting.initialWindowSize, streamWindow],
+      [Setting.maxFrameSize, maxFrameSize],
+      [Setting.maxHeaderListSize, maxHeaderBytes],
+    ]);
+    this.emit(FrameType.settings, 0, 0, settings);
+    this.emit(FrameType.windowUpdate, 0, 0, uint32Payload(connectionWindow - defaultWindow));
   }
 
   /** Takes no new streams, and closes the connection when the open ones are done. */
@@ -112,13 +109,16 @@ export class Http2Connection implements StreamHost {
   // ---- sending ------------------------------------------------------------------------------------------
 
   get congested(): boolean {
-    return this.socket.writableLength + this.outputBytes > congestion;
+    return this.socket.writableLength + this.output.length > congestion;
   }
 
-  private emit(frame: Buffer): void {
+  private emit(type: FrameType, flags: number, streamId: number, payload: Buffer): void {
     if (this.ended) return;
-    this.output.push(frame);
-    this.outputBytes += frame.length;
+    this.output.frame(type, flags, streamId, payload);
+    this.scheduleFlush();
+  }
+
+  private scheduleFlush(): void {
     if (this.flushScheduled) return;
     this.flushScheduled = true;
     setImmediate(() => this.flush());
@@ -126,11 +126,15 @@ export class Http2Connection implements StreamHost {
 
   private flush(): void {
     this.flushScheduled = false;
-    const { output } = this;
-    if (output.length === 0 || this.ended) return;
-    this.output = [];
-    this.outputBytes = 0;
-    this.socket.write(output.length === 1 ? output[0]! : Buffer.concat(output));
+    if (this.output.length === 0 || this.ended) return;
+    const { pieces, chunks } = this.output.take();
+    const written = (error?: Error | null) => {
+      if (!error) giveBack(chunks);
+    };
+    this.socket.cork();
+    for (const [i, piece] of pieces.entries())
+      this.socket.write(piece, i === pieces.length - 1 ? written : undefined);
+    this.socket.uncork();
     if (this.socket.writableLength > stalled) this.socket.pause();
     else if (!this.congested) this.wake();
   }
@@ -151,7 +155,21 @@ export class Http2Connection implements StreamHost {
 
   sendHeaders(stream: Http2Stream, block: Buffer, endStream: boolean): void {
     const flags = Flag.endHeaders | (endStream ? Flag.endStream : 0);
-    this.emit(makeFrame(FrameType.headers, flags, stream.id, block));
+    this.emit(FrameType.headers, flags, stream.id, block);
+  }
+
+  sendNow(stream: Http2Stream, parts: readonly Buffer[], size: number): boolean {
+    if (size > Math.min(this.peerFrameSize, this.sendWindow, stream.sendWindow)) return false;
+    this.sendData(stream, parts, size);
+    return true;
+  }
+
+  private sendData(stream: Http2Stream, parts: readonly Buffer[], size: number): void {
+    stream.sendWindow -= size;
+    this.sendWindow -= size;
+    if (this.ended) return;
+    this.output.data(stream.id, parts, { size, limit: this.peerFrameSize });
+    this.scheduleFlush();
   }
 
   sendQueued(stream: Http2Stream): void {
@@ -163,15 +181,10 @@ export class Http2Connection implements StreamHost {
         this.blocked.add(stream);
         return;
       }
-      const header = Buffer.allocUnsafe(frameHeaderSize);
-      writeFrameHeader(header, { length: size, type: FrameType.data, flags: 0, streamId: stream.id });
-      this.emit(header);
-      this.emit(size === data.length ? data : data.subarray(0, size));
+      this.sendData(stream, [size === data.length ? data : data.subarray(0, size)], size);
       if (size === data.length) queue.shift();
       else queue[0] = data.subarray(size);
       stream.queuedBytes -= size;
-      stream.sendWindow -= size;
-      this.sendWindow -= size;
     }
     this.blocked.delete(stream);
   }
@@ -185,7 +198,7 @@ export class Http2Connection implements StreamHost {
   }
 
   sendReset(stream: Http2Stream, code: ErrorCode): void {
-    this.emit(makeUint32(FrameType.rstStream, stream.id, code));
+    this.emit(FrameType.rstStream, 0, stream.id, uint32Payload(code));
   }
 
   forget(stream: Http2Stream): void {
@@ -205,7 +218,7 @@ export class Http2Connection implements StreamHost {
     const payload = Buffer.alloc(8);
     payload.writeUInt32BE(this.lastStreamId, 0);
     payload.writeUInt32BE(code, 4);
-    this.emit(makeFrame(FrameType.goaway, 0, 0, payload));
+    this.emit(FrameType.goaway, 0, 0, payload);
   }
 
   private lost(): void {
@@ -322,7 +335,7 @@ export class Http2Connection implements StreamHost {
         throw new ConnectionError(ErrorCode.protocolError, 'clients cannot push');
       case FrameType.ping:
         expectSize(payload, 8);
-        if (!(flags & Flag.ack)) this.emit(makeFrame(FrameType.ping, Flag.ack, 0, payload));
+        if (!(flags & Flag.ack)) this.emit(FrameType.ping, Flag.ack, 0, payload);
         return;
       case FrameType.goaway:
         this.goingAway = true;
@@ -345,7 +358,7 @@ export class Http2Connection implements StreamHost {
     if (payload.length % 6 !== 0) throw new ConnectionError(ErrorCode.frameSizeError, 'bad SETTINGS');
     for (let at = 0; at < payload.length; at += 6)
       this.applySetting(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
-    this.emit(makeFrame(FrameType.settings, Flag.ack, 0, emptyBuffer));
+    this.emit(FrameType.settings, Flag.ack, 0, emptyBuffer);
     this.resume();
   }
 
@@ -429,7 +442,7 @@ export class Http2Connection implements StreamHost {
     }
     this.lastStreamId = streamId;
     if (this.goingAway || this.streams.size >= maxStreams) {
-      this.emit(makeUint32(FrameType.rstStream, streamId, ErrorCode.refusedStream));
+      this.emit(FrameType.rstStream, 0, streamId, uint32Payload(ErrorCode.refusedStream));
       return;
     }
     const stream = new Http2Stream(this, { id: streamId, headers, window: this.peerStreamWindow });
@@ -447,7 +460,7 @@ export class Http2Connection implements StreamHost {
   private onData(flags: number, streamId: number, payload: Buffer): void {
     this.received += payload.length;
     if (this.received >= connectionWindow / 2) {
-      this.emit(makeUint32(FrameType.windowUpdate, 0, this.received));
+      this.emit(FrameType.windowUpdate, 0, 0, uint32Payload(this.received));
       this.received = 0;
     }
     if (streamId === 0 || streamId > this.lastStreamId) throw idle();
@@ -466,7 +479,7 @@ export class Http2Connection implements StreamHost {
     if (data.length > 0) stream.listener?.onData(data);
     if (flags & Flag.endStream) this.endOf(stream);
     else if (stream.received >= streamWindow / 2 && !stream.closed) {
-      this.emit(makeUint32(FrameType.windowUpdate, streamId, stream.received));
+      this.emit(FrameType.windowUpdate, 0, streamId, uint32Payload(stream.received));
       stream.received = 0;
     }
   }

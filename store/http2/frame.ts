@@ -11,6 +11,7 @@ export const FrameType = {
   windowUpdate: 8,
   continuation: 9,
 } as const;
+export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
 export const Flag = { endStream: 0x1, ack: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
 
@@ -75,17 +76,27 @@ export function makeFrame(type: number, flags: number, streamId: number, payload
   return frame;
 }
 
-export function makeSettings(settings: readonly (readonly [number, number])[]): Buffer {
+/** The payload of a SETTINGS frame. */
+export function settingsPayload(settings: readonly (readonly [number, number])[]): Buffer {
   const payload = Buffer.alloc(settings.length * 6);
   settings.forEach(([id, value], i) => {
     payload.writeUInt16BE(id, i * 6);
     payload.writeUInt32BE(value, i * 6 + 2);
   });
-  return makeFrame(FrameType.settings, 0, 0, payload);
+  return payload;
+}
+
+/** The payload of a WINDOW_UPDATE or RST_STREAM frame. */
+export function uint32Payload(value: number): Buffer {
+  const payload = Buffer.allocUnsafe(4);
+  payload.writeUInt32BE(value);
+  return payload;
+}
+
+export function makeSettings(settings: readonly (readonly [number, number])[]): Buffer {
+  return makeFrame(FrameType.settings, 0, 0, settingsPayload(settings));
 }
 
 export function makeUint32(type: number, streamId: number, value: number): Buffer {
-  const payload = Buffer.allocUnsafe(4);
-  payload.writeUInt32BE(value);
-  return makeFrame(type, 0, streamId, payload);
+  return makeFrame(type, 0, streamId, uint32Payload(value));
 }

@@ -3,6 +3,8 @@ import { ErrorCode } from './frame.ts';
 /** What a stream needs of its connection. */
 export interface StreamHost {
   sendHeaders(stream: Http2Stream, block: Buffer, endStream: boolean): void;
+  /** Sends data whole, copied or as they are; false, and nothing is sent, when the windows do not allow it. */
+  sendNow(stream: Http2Stream, parts: readonly Buffer[], size: number): boolean;
   /** Sends as much of the stream's queue as the windows allow. */
   sendQueued(stream: Http2Stream): void;
   sendReset(stream: Http2Stream, code: ErrorCode): void;
@@ -59,12 +61,16 @@ export class Http2Stream {
     if (endStream) this.finish();
   }
 
-  /** Queues data. False when the peer or the socket is slower; `onDrain` will follow. */
-  write(data: Buffer): boolean {
+  /** Sends or queues data, in parts. False when the peer or the socket is slower; `onDrain` will follow. */
+  write(parts: readonly Buffer[]): boolean {
     if (this.closed) return true;
-    this.queue.push(data);
-    this.queuedBytes += data.length;
-    this.host.sendQueued(this);
+    let size = 0;
+    for (const part of parts) size += part.length;
+    if (this.queue.length > 0 || !this.host.sendNow(this, parts, size)) {
+      this.queue.push(...parts);
+      this.queuedBytes += size;
+      this.host.sendQueued(this);
+    }
     this.waitsForDrain = this.queuedBytes > 0 || this.host.congested;
     if (this.waitsForDrain) this.host.waitForDrain(this);
     return !this.waitsForDrain;

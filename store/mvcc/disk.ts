@@ -192,7 +192,7 @@ export class Disk {
    * @throws {DamageError} when a record is damaged or missing.
    */
   async load(visit: (record: OpenedRecord) => void): Promise<Head | undefined> {
-    let heads = 0;
+    const heads: Buffer[] = [];
     const iterator = this.level.iterator({
       ...encodings,
       highWaterMarkBytes: 2 * 1024 * 1024,
@@ -208,7 +208,7 @@ export class Disk {
         reading.catch(() => undefined);
         for (const [key, value] of entries) {
           const body = unseal(key, value);
-          if (isHeadKey(key)) heads++;
+          if (isHeadKey(key)) heads.push(key);
           else if (key[0] === prefix.revision || key[0] === prefix.lease) {
             this.tally.add(storedChecksum(value), value.length);
             visit({ key, body });
@@ -219,14 +219,14 @@ export class Disk {
     } finally {
       await iterator.close();
     }
-    this.verify(heads);
-    return heads > 0 ? this.head : undefined;
+    this.verify(heads.length > 0);
+    this.behind.heads = heads;
+    return heads.length > 0 ? this.head : undefined;
   }
 
-  private verify(heads: number): void {
+  private verify(hasHead: boolean): void {
     const { tally, head } = this;
-    if (heads > 1) throw new DamageError(`there are ${heads} head records`);
-    if (heads === 0 && tally.count > 0)
+    if (!hasHead && tally.count > 0)
       throw new DamageError(`there are ${tally.count} records but no head record`);
     if (head.count !== tally.count)
       throw new DamageError(
@@ -257,8 +257,6 @@ export class Disk {
     const { count, sum } = this.tally;
     const { revision, compactRevision } = position;
     const sequence = this.head.sequence + 1;
-    if (this.head.revision !== revision)
-      operations.push({ key: headKey(this.head.revision), value: undefined });
     this.head = { revision, compact_revision: compactRevision, count, sum, sequence };
     operations.push(sealedHead(this.head));
     this.faults.pass('before-commit');

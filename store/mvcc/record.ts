@@ -7,8 +7,8 @@ import { WireReader } from '../../api/etcd/wire.ts';
  * - `r` revision(8) sub(4) → crc(4) KeyValue: one change. A tombstone is a KeyValue with only a key, as in etcd.
  * - `l` id(8) → crc(4) Lease
  * - `r` revision(8) ffffffff → crc(4) head: revision, compaction and the count and sum of all records above. Every
- *   batch moves it to its own revision: as history only grows at its end, LevelDB's files then cover one stretch of
- *   history each and need not be merged. At a fixed key it would be in every file, and every merge would rewrite all.
+ *   batch has its own, and the last counts: as history only grows at its end, LevelDB's files then cover one stretch
+ *   of history each and need not be merged. With a head at a fixed key every merge would rewrite all.
  * - `m` → crc(4) member: identity and alarms
  *
  * Every checksum covers its key too, so a record in the wrong place is seen. The head's count and sum make a

@@ -10,7 +10,11 @@ const gather = 10;
 /** Beyond so many bytes that LevelDB has not taken yet, writers wait. */
 const limitBytes = 16 * 1024 * 1024;
 
+/** Heads that do not count any more and are removed at a time. */
+const headSlice = 1000;
+
 interface Group {
+  /** The last of them puts the head. */
   operations: readonly Operation[];
   revision: number;
   bytes: number;
@@ -32,6 +36,8 @@ interface Waiter {
 export class WriteBehind {
   /** Revision of the last group that LevelDB has taken. */
   revision = 0;
+  /** Keys of the heads that LevelDB has; the last one counts. */
+  heads: Buffer[] = [];
 
   private readonly level: ClassicLevel<Buffer, Buffer>;
   private readonly faults: Faults;
@@ -117,14 +123,24 @@ export class WriteBehind {
     const batch = this.level.batch();
     let bytes = 0;
     let count = 0;
-    for (const group of this.groups) {
-      for (const { key, value } of group.operations)
-        if (value) batch.put(key, value);
-        else batch.del(key);
-      bytes += group.bytes;
+    let removals = 0;
+    let head: Operation | undefined;
+    for (const { operations, bytes: size } of this.groups) {
+      head = operations.at(-1)!;
+      for (const { key, value } of operations)
+        if (!value) {
+          batch.del(key);
+          removals++;
+        } else if (key !== head.key) batch.put(key, value);
+      bytes += size;
       count++;
       if (bytes >= batchBytes) break;
     }
+    batch.put(head!.key, head!.value!);
+    if (this.heads.at(-1)?.equals(head!.key) !== true) this.heads.push(head!.key);
+    // Not otherwise: a removal reaches back into LevelDB's older files, which are merged with the new one then.
+    if (removals > 0)
+      for (const key of this.heads.splice(0, Math.min(headSlice, this.heads.length - 1))) batch.del(key);
     this.faults.pass('before-apply');
     const written = batch.write();
     this.faults.pass('during-apply');

@@ -1,6 +1,6 @@
 import type { Input } from '../../api/etcd/codec.ts';
 import { WatchResponse } from '../../api/etcd/messages.ts';
-import { frameHeaderSize } from '../grpc/frames.ts';
+import { type Frame, frameHeaderSize } from '../grpc/frames.ts';
 import type { WatchEvent } from './event.ts';
 
 type Header = Input<WatchResponse['header'] & object>;
@@ -26,19 +26,17 @@ export function watchIdField(id: number): Buffer {
 }
 
 /**
- * The frame of a response with shared events, for a header object that is the same until the revision moves on.
- * With a thousand watchers this is most of what an event costs, so what is the same for all is encoded once: fields
- * may stand in any order, and only the watch's id differs.
+ * The frame of a response with shared events, in parts, for a header object that is the same until the revision
+ * moves on. With a thousand watchers this is most of what an event costs, so what is the same for all is encoded
+ * once: fields may stand in any order, and only the watch's id differs.
  */
-export function eventsFrame(header: Header, idField: Buffer, events: Buffer): Buffer {
+export function eventsFrame(header: Header, idField: Buffer, events: Buffer): Frame {
   let head = headers.get(header);
   if (!head) {
     head = WatchResponse.encode({ header });
     headers.set(header, head);
   }
-  const frame = Buffer.allocUnsafe(frameHeaderSize + head.length + idField.length + events.length);
-  frame.set(head, frameHeaderSize);
-  frame.set(idField, frameHeaderSize + head.length);
-  frame.set(events, frame.length - events.length);
-  return frame;
+  const first = Buffer.allocUnsafe(frameHeaderSize + idField.length);
+  first.set(idField, frameHeaderSize);
+  return [first, head, events];
 }

@@ -4,7 +4,7 @@ import { FilterType, WatchCreateRequest, type WatchRequest, WatchResponse } from
 import { parseFlags } from '../../api/flags.ts';
 import { type Data, openData } from '../data.ts';
 import { storeFlags } from '../flags.ts';
-import { frameHeaderSize } from '../grpc/frames.ts';
+import { type Frame, frameHeaderSize } from '../grpc/frames.ts';
 import type { BidiStream } from '../grpc/service.ts';
 import { createLog } from '../log.ts';
 import { removeDirectory, temporaryDirectory } from '../testing/process.ts';
@@ -119,12 +119,12 @@ class Client implements BidiStream<WatchRequest, WatchResponse> {
   end(): void {}
 
   write(message: Parameters<BidiStream<WatchRequest, WatchResponse>['write']>[0]): boolean {
-    return this.writeFrame(WatchResponse.encode(message, frameHeaderSize));
+    return this.writeFrame([WatchResponse.encode(message, frameHeaderSize)]);
   }
 
-  writeFrame(frame: Buffer): boolean {
+  writeFrame(frame: Frame): boolean {
     try {
-      this.checker.response(WatchResponse.decode(frame.subarray(frameHeaderSize)));
+      this.checker.response(WatchResponse.decode(Buffer.concat(frame).subarray(frameHeaderSize)));
     } catch (error) {
       this.failure ??= error;
     }
