@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
+import { isSealed, storedChecksum } from './record.ts';
 
-/** One write to LevelDB; a removal has no value. */
+/** One write to LevelDB; a removal has no value, and a value begins with its checksum. */
 export interface Operation {
   key: Buffer;
   value: Buffer | undefined;
@@ -21,13 +22,15 @@ export interface JournalRecord {
 }
 
 /*
- * A record is magic(4) crc(4) length(4) kind(4) sequence(8), `length` bytes of operations, and zeros up to a
- * multiple of 8. An operation is key length(4), value length(4), key, value. The crc covers all that follows it.
+ * A record is magic(4) crc(4) length(4) listLength(4) kind(4) 0(4) sequence(8), a list of `listLength` bytes, the
+ * values, which with the list are `length` bytes, and zeros up to a multiple of 8. An entry of the list is key
+ * length(4), value length(4), the value's checksum(4), key. The crc covers what is between it and the values: these
+ * have checksums of their own, and are too long to go through twice.
  */
-const magic = Buffer.from('4e4b4a31', 'hex');
-const headerSize = 24;
+const magic = Buffer.from('4e4b4a32', 'hex');
+const headerSize = 32;
 const alignment = 8;
-const operationSize = 8;
+const entrySize = 12;
 const removal = 0xffff_ffff;
 
 const aligned = (size: number) => Math.ceil(size / alignment) * alignment;
@@ -35,7 +38,7 @@ const aligned = (size: number) => Math.ceil(size / alignment) * alignment;
 /** Bytes that a record with these operations takes. */
 export function recordSize(operations: readonly Operation[]): number {
   let size = headerSize;
-  for (const { key, value } of operations) size += operationSize + key.length + (value?.length ?? 0);
+  for (const { key, value } of operations) size += entrySize + key.length + (value?.length ?? 0);
   return aligned(size);
 }
 
@@ -45,19 +48,24 @@ export function writeRecord(into: Buffer, { kind, sequence, operations }: Journa
   for (const { key, value } of operations) {
     into.writeUInt32LE(key.length, at);
     into.writeUInt32LE(value ? value.length : removal, at + 4);
-    into.set(key, at + operationSize);
-    at += operationSize + key.length;
-    if (value) {
-      into.set(value, at);
-      at += value.length;
-    }
+    into.writeUInt32LE(value ? storedChecksum(value) : 0, at + 8);
+    into.set(key, at + entrySize);
+    at += entrySize + key.length;
+  }
+  const values = at;
+  for (const { value } of operations) {
+    if (!value) continue;
+    into.set(value, at);
+    at += value.length;
   }
   into.fill(0, at, aligned(at));
   into.set(magic, 0);
   into.writeUInt32LE(at - headerSize, 8);
-  into.writeUInt32LE(kind, 12);
-  into.writeBigUInt64LE(BigInt(sequence), 16);
-  into.writeUInt32LE(crc32(into.subarray(8, at)), 4);
+  into.writeUInt32LE(values - headerSize, 12);
+  into.writeUInt32LE(kind, 16);
+  into.writeUInt32LE(0, 20);
+  into.writeBigUInt64LE(BigInt(sequence), 24);
+  into.writeUInt32LE(crc32(into.subarray(8, values)), 4);
 }
 
 /** The whole record at an offset and the offset after it; undefined when there is none. */
@@ -65,24 +73,32 @@ export function readRecord(from: Buffer, offset: number): { record: JournalRecor
   if (offset + headerSize > from.length || from.compare(magic, 0, 4, offset, offset + 4) !== 0)
     return undefined;
   const end = offset + headerSize + from.readUInt32LE(offset + 8);
-  if (end > from.length || crc32(from.subarray(offset + 8, end)) !== from.readUInt32LE(offset + 4))
-    return undefined;
-  const kind = from.readUInt32LE(offset + 12) as RecordKind;
-  const sequence = Number(from.readBigUInt64LE(offset + 16));
-  return { record: { kind, sequence, operations: readOperations(from, offset, end) }, end: aligned(end) };
+  const values = offset + headerSize + from.readUInt32LE(offset + 12);
+  if (values > end || end > from.length) return undefined;
+  if (crc32(from.subarray(offset + 8, values)) !== from.readUInt32LE(offset + 4)) return undefined;
+  const operations = readOperations(from, offset + headerSize, values);
+  if (!operations) return undefined;
+  const kind = from.readUInt32LE(offset + 16) as RecordKind;
+  const sequence = Number(from.readBigUInt64LE(offset + 24));
+  return { record: { kind, sequence, operations }, end: aligned(end) };
 }
 
-function readOperations(from: Buffer, offset: number, end: number): Operation[] {
+/** What a list and the values behind it say; undefined when a value is not the one that was written. */
+function readOperations(from: Buffer, list: number, values: number): Operation[] | undefined {
   const operations: Operation[] = [];
-  for (let at = offset + headerSize; at < end; ) {
-    const keyEnd = at + operationSize + from.readUInt32LE(at);
+  let valueAt = values;
+  for (let at = list; at < values; ) {
+    const keyEnd = at + entrySize + from.readUInt32LE(at);
     const length = from.readUInt32LE(at + 4);
-    const valueEnd = length === removal ? keyEnd : keyEnd + length;
-    operations.push({
-      key: from.subarray(at + operationSize, keyEnd),
-      value: length === removal ? undefined : from.subarray(keyEnd, valueEnd),
-    });
-    at = valueEnd;
+    const key = from.subarray(at + entrySize, keyEnd);
+    if (length === removal) operations.push({ key, value: undefined });
+    else {
+      const value = from.subarray(valueAt, valueAt + length);
+      valueAt += length;
+      if (storedChecksum(value) !== from.readUInt32LE(at + 8) || !isSealed(key, value)) return undefined;
+      operations.push({ key, value });
+    }
+    at = keyEnd;
   }
   return operations;
 }

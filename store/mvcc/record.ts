@@ -83,15 +83,19 @@ export function storedChecksum(value: Buffer): number {
   return value.length >= crcSize ? value.readUInt32BE(0) : -1;
 }
 
+/** Whether a stored value is what {@link seal} left. */
+export function isSealed(key: Buffer, value: Buffer): boolean {
+  return storedChecksum(value) === checksum(key, value.subarray(crcSize));
+}
+
 /**
  * A stored value's body.
  * @throws {DamageError} naming the record.
  */
 export function unseal(key: Buffer, value: Buffer): Buffer {
-  const body = value.subarray(crcSize);
-  if (storedChecksum(value) !== checksum(key, body))
+  if (!isSealed(key, value))
     throw new DamageError(`record ${describeKey(key)} is damaged: its checksum does not match`);
-  return body;
+  return value.subarray(crcSize);
 }
 
 export function describeKey(key: Buffer): string {
