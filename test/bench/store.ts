@@ -163,14 +163,17 @@ async function reads(scale: number): Promise<void> {
   }
 }
 
+/** Delays are counted in buckets: lists of them would be collected for longer than an event takes. */
+const perMillisecond = 10;
+
 /** Watchers on one prefix, on ten connections; writes at a steady rate; from the call of a put to each event. */
 async function watchers(scale: number): Promise<void> {
   for (const kind of kinds) {
     const line = await withProcess(kind, async (target) => {
       const writer = await target.connect();
       const connections = await Promise.all(Array.from({ length: 10 }, () => target.connect()));
-      /** What its first event has waited, which the others of a response count as too, and their number. */
-      const delays: { delay: number; events: number }[] = [];
+      /** Events by the milliseconds / {@link perMillisecond} that the first of their response has waited. */
+      const delays = new Uint32Array(60_000 * perMillisecond);
       let events = 0;
       let created = 0;
       for (const connection of connections) {
@@ -181,7 +184,7 @@ async function watchers(scale: number): Promise<void> {
             if (!first) return;
             const delay = performance.now() - Number(Event.decode(first).kv!.value.toString());
             events += count;
-            delays.push({ delay, events: count });
+            delays[Math.min(delays.length - 1, Math.ceil(delay * perMillisecond))]! += count;
           },
           onEnd: () => undefined,
         });
@@ -191,7 +194,7 @@ async function watchers(scale: number): Promise<void> {
       while (created < 1000) await new Promise(setImmediate);
       const etcd = new EtcdClient(writer);
       const write = async (seconds: number) => {
-        delays.length = 0;
+        delays.fill(0);
         events = 0;
         const begin = performance.now();
         let sent = 0;
@@ -214,14 +217,13 @@ async function watchers(scale: number): Promise<void> {
       await write(2); // warm, as for the other parts
       const { sent, perSecond } = await write(Math.max(1, 5 * scale));
       for (const connection of [...connections, writer]) connection.close();
-      delays.sort((a, b) => a.delay - b.delay);
       const at = (share: number) => {
         let left = events * share;
-        const found = delays.find((each) => {
-          left -= each.events;
+        const found = delays.findIndex((count) => {
+          left -= count;
           return left <= 0;
         });
-        return (found ?? delays.at(-1)!).delay.toFixed(1);
+        return (found / perMillisecond).toFixed(1);
       };
       return `${Math.round(perSecond)} writes/s, ${events} of ${sent * 1000} events, p50 ${at(0.5)} ms p99 ${at(0.99)} ms`;
     });
