@@ -43,7 +43,7 @@ export interface ComponentInputs {
  * frequent, shorter collections; the API server and the store carry the load and get more.
  */
 const heap: Record<Exclude<ProcessName, 'dockerd'>, { semiSpace: number; oldSpace: number }> = {
-  store: { semiSpace: 4, oldSpace: 2048 },
+  store: { semiSpace: 8, oldSpace: 2048 },
   apiserver: { semiSpace: 8, oldSpace: 2048 },
   scheduler: { semiSpace: 1, oldSpace: 1024 },
   'controller-manager': { semiSpace: 2, oldSpace: 1024 },

@@ -25,6 +25,9 @@ export function temporaryDirectory(): string {
 /** Spares the many short-lived processes of a test their compilation. */
 export const compileCache = join(import.meta.dirname, '../../node_modules/.cache/compile');
 
+/** As a cluster starts its store (deploy/components.ts). */
+const newSpace = '--max-semi-space-size=8';
+
 /** One running store or etcd on loopback. */
 export class StoreProcess {
   readonly url: string;
@@ -55,7 +58,7 @@ export class StoreProcess {
     const common = [`--data-dir=${dataDir}`, `--listen-client-urls=${url}`, `--advertise-client-urls=${url}`];
     const command =
       kind === 'store'
-        ? [process.execPath, join(import.meta.dirname, '../main.ts'), ...common, ...flags]
+        ? [process.execPath, newSpace, join(import.meta.dirname, '../main.ts'), ...common, ...flags]
         : ['etcd', ...common, '--listen-peer-urls=http://127.0.0.1:0', '--log-level=error', ...flags];
     const child = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', 'ignore', 'pipe'],
