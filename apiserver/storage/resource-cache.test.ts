@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { test } from 'tap';
 import { encodeForStore } from './encoding.ts';
 import { ResourceCache } from './resource-cache.ts';
@@ -33,6 +34,28 @@ test('lists are sorted by key and cut to one namespace', (t) => {
     ['a/x', 'a/y'],
   );
   t.strictSame(cache.list('none'), []);
+  t.end();
+});
+
+test('lists stay sorted through any changes', (t) => {
+  const key = fc.constantFrom('a/x', 'a/y', 'a-b/x', 'b/x', 'b', 'é/x');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(key, fc.boolean()), { maxLength: 40 }), (steps) => {
+      const cache = new ResourceCache({ fieldsOf: () => ({}) });
+      const present = new Set(['a/y', 'b']);
+      cache.reset([put('b', 1), put('a/y', 1)], 1);
+      for (const [i, [name, there]] of steps.entries()) {
+        cache.change(there ? put(name, i + 2) : remove(name, i + 2));
+        if (there) present.add(name);
+        else present.delete(name);
+        t.strictSame(
+          cache.list().map((entry) => entry.key),
+          [...present].sort(),
+        );
+      }
+    }),
+    { numRuns: 50 },
+  );
   t.end();
 });
 

@@ -35,7 +35,8 @@ export class ResourceCache {
   readonly #fieldsOf: FieldReader;
   readonly #ringSize: number;
   #ring: ChangeEvent[] = [];
-  #sorted: string[] | undefined;
+  /** The entries' keys in order. */
+  #keys: string[] = [];
   /** Changes after this revision can be replayed. */
   #oldest = 0;
 
@@ -58,8 +59,7 @@ export class ResourceCache {
 
   /** Entries in key order, of one namespace if given. */
   list(namespace?: string): CacheEntry[] {
-    this.#sorted ??= [...this.#entries.keys()].sort();
-    const keys = this.#sorted;
+    const keys = this.#keys;
     if (namespace === undefined) return keys.map((key) => this.#entries.get(key)!);
     const from = lowerBound(keys, `${namespace}/`);
     // '0' follows '/' in ASCII.
@@ -76,7 +76,7 @@ export class ResourceCache {
   reset(items: readonly StoredChange[], revision: number): void {
     this.#entries.clear();
     for (const item of items) this.#entries.set(item.key, this.entryOf(item.key, item.value!, item.revision));
-    this.#sorted = undefined;
+    this.#keys = [...this.#entries.keys()].sort();
     this.#ring = [];
     this.#oldest = revision;
     const watchers = [...this.#watchers];
@@ -91,12 +91,12 @@ export class ResourceCache {
     if (value) {
       const entry = this.entryOf(key, value, revision);
       this.#entries.set(key, entry);
-      if (!previous) this.#sorted = undefined;
+      if (!previous) this.#keys.splice(lowerBound(this.#keys, key), 0, key);
       event = new ChangeEvent(previous ? 'MODIFIED' : 'ADDED', entry, previous);
     } else {
       if (!previous) return;
       this.#entries.delete(key);
-      this.#sorted = undefined;
+      this.#keys.splice(lowerBound(this.#keys, key), 1);
       event = new ChangeEvent('DELETED', previous.atRevision(revision), previous);
     }
     this.#remember(event);
