@@ -22,16 +22,15 @@ const flags = {
 /** One keep-alive connection with one request at a time. */
 class Connection {
   private readonly socket: TLSSocket;
-  private buffer: Buffer = Buffer.alloc(0);
+  /** What has come of the response, joined only up to the end of its headers: a list is long. */
+  private head: Buffer = Buffer.alloc(0);
+  private missing: number | undefined;
   private waiting: { resolve: (size: number) => void; reject: (error: Error) => void } | undefined;
 
   constructor(socket: TLSSocket) {
     this.socket = socket;
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => {
-      this.buffer = this.buffer.length === 0 ? chunk : Buffer.concat([this.buffer, chunk]);
-      this.read();
-    });
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('error', (error) => this.waiting?.reject(error));
   }
 
@@ -46,19 +45,28 @@ class Connection {
     });
   }
 
-  private read(): void {
-    const head = this.buffer.indexOf('\r\n\r\n');
-    if (head < 0) return;
-    const headers = this.buffer.toString('latin1', 0, head);
-    const length = Number(/\r\ncontent-length: (\d+)/i.exec(headers)?.[1]);
-    const { waiting } = this;
-    if (Number.isNaN(length)) waiting?.reject(new Error(`no content-length: ${headers}`));
-    if (this.buffer.length < head + 4 + length) return;
-    const text = this.buffer.toString('utf8', head + 4, Math.min(head + 4 + length, head + 300));
-    this.buffer = this.buffer.subarray(head + 4 + length);
+  private receive(chunk: Buffer): void {
+    if (this.missing === undefined) {
+      this.head = Buffer.concat([this.head, chunk]);
+      const end = this.head.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      this.missing = this.bodyLength() - (this.head.length - end - 4);
+    } else this.missing -= chunk.length;
+    if (this.missing > 0) return;
+    const { waiting, head } = this;
+    const length = this.bodyLength();
+    this.head = Buffer.alloc(0);
+    this.missing = undefined;
     this.waiting = undefined;
-    if (/^HTTP\/1.1 2/.test(headers)) waiting?.resolve(length);
-    else waiting?.reject(new Error(`${headers.split('\r\n')[0]} ${text}`));
+    if (head.toString('latin1', 0, 10) === 'HTTP/1.1 2') waiting?.resolve(length);
+    else waiting?.reject(new Error(head.toString('utf8', 0, 500)));
+  }
+
+  private bodyLength(): number {
+    const headers = this.head.toString('latin1', 0, 1000);
+    const length = Number(/\r\ncontent-length: (\d+)/i.exec(headers)?.[1]);
+    if (Number.isNaN(length)) throw new Error(`no content-length: ${headers}`);
+    return length;
   }
 
   close(): void {
