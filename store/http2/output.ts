@@ -1,17 +1,22 @@
 import { FrameType, frameHeaderSize, writeFrameHeader } from './frame.ts';
 
-const chunkBytes = 64 * 1024;
-/** Chunks kept for use again. */
-const spareChunks = 64;
 /** A payload of so many bytes is not worth copying. */
 const largeBytes = 8 * 1024;
 const emptyBuffer = Buffer.alloc(0);
 
+/** Memory for frames on their way out, in chunks of one size, of which some are kept for use again. */
+interface Pool {
+  bytes: number;
+  keep: number;
+  spare: Buffer[];
+}
+
 /**
- * Memory for frames on their way out. Without it every response is garbage outside of the JavaScript heap, and a
- * full collection has to follow every 64 MiB of that.
+ * Without pools every response is garbage outside of the JavaScript heap. What most connections send in a turn fits
+ * into a small chunk, and there may be hundreds of them.
  */
-const spare: Buffer[] = [];
+const small: Pool = { bytes: 4 * 1024, keep: 1024, spare: [] };
+const large: Pool = { bytes: 64 * 1024, keep: 64, spare: [] };
 
 /** What {@link Output.take} hands out: to be written in order, and given back when it is. */
 export interface Outgoing {
@@ -21,7 +26,10 @@ export interface Outgoing {
 
 /** For chunks whose bytes have left; those of a connection that broke are not given back. */
 export function giveBack(chunks: readonly Buffer[]): void {
-  for (const chunk of chunks) if (spare.length < spareChunks) spare.push(chunk);
+  for (const chunk of chunks) {
+    const { keep, spare } = chunk.length === small.bytes ? small : large;
+    if (spare.length < keep) spare.push(chunk);
+  }
 }
 
 /** Gathers the frames that leave a connection together. */
@@ -60,7 +68,7 @@ export class Output {
   private header(header: { length: number; type: number; flags: number; streamId: number }): void {
     // A small frame is not divided between chunks, so that data can be added to it.
     const room = frameHeaderSize + (header.length < largeBytes ? header.length : 0);
-    if (this.end + room > this.chunk.length) this.nextChunk();
+    if (this.end + room > this.chunk.length) this.nextChunk(room);
     writeFrameHeader(this.chunk, header, this.end);
     this.end += frameHeaderSize;
     this.length += frameHeaderSize;
@@ -75,16 +83,17 @@ export class Output {
       return;
     }
     if (this.end + bytes.length > this.chunk.length) {
-      this.nextChunk();
+      this.nextChunk(bytes.length);
       this.open = undefined;
     }
     this.chunk.set(bytes, this.end);
     this.end += bytes.length;
   }
 
-  private nextChunk(): void {
+  private nextChunk(needed: number): void {
     this.finishPiece();
-    this.chunk = spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
+    const { spare, bytes } = this.chunks.length === 0 && needed <= small.bytes ? small : large;
+    this.chunk = spare.pop() ?? Buffer.allocUnsafeSlow(bytes);
     this.chunks.push(this.chunk);
     this.start = 0;
     this.end = 0;
