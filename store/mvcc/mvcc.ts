@@ -135,14 +135,13 @@ export class Mvcc {
 
   private restore(location: Location, raw: Buffer): void {
     const { key, createRevision, version, lease } = summarize(raw);
-    let entry = this.index.get(key);
-    if (entry) {
-      if (!entry.deleted) this.garbage.addSuperseded(location.revision, entry);
-      entry.supersede(location);
-    } else {
-      entry = new KeyEntry(key, location);
-      this.index.add(entry);
+    const added = new KeyEntry(key, location);
+    const known = this.index.add(added);
+    if (known) {
+      if (!known.deleted) this.garbage.addSuperseded(location.revision, known);
+      known.supersede(location);
     }
+    const entry = known ?? added;
     entry.createRevision = createRevision;
     entry.version = version;
     if (version === 0) this.garbage.addDeletion(location.revision, entry);

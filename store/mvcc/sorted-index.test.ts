@@ -15,10 +15,11 @@ t.test('behaves as a sorted list, whatever is added and removed', (t) => {
         const index = new SortedIndex();
         const model = new Set<string>();
         for (const { add, key } of steps) {
-          if (add && !model.has(key)) {
-            index.add(new KeyEntry(key, { revision: 1, sub: 0 }));
+          if (add) {
+            const known = index.add(new KeyEntry(key, { revision: 1, sub: 0 }));
+            if (known?.key !== (model.has(key) ? key : undefined)) return false;
             model.add(key);
-          } else if (!add) {
+          } else {
             index.remove(key);
             model.delete(key);
           }

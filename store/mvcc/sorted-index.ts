@@ -17,19 +17,27 @@ export class SortedIndex {
     return entry?.key === key ? entry : undefined;
   }
 
-  /** Adds an entry whose key is not in the index. */
-  add(entry: KeyEntry): void {
-    this.size++;
+  /** Adds an entry, unless there is one with its key, which is returned then. */
+  add(entry: KeyEntry): KeyEntry | undefined {
     const at = this.chunkOf(entry.key);
     const chunk = this.chunks[at];
     if (!chunk) {
+      this.size++;
       this.chunks.push([entry]);
-      return;
+      return undefined;
     }
     const place = lowerBound(chunk, entry.key);
-    if (place === chunk.length) chunk.push(entry);
+    const there = chunk[place];
+    if (there?.key === entry.key) return there;
+    this.size++;
+    if (!there) chunk.push(entry);
     else chunk.splice(place, 0, entry);
-    if (chunk.length <= fullChunk) return;
+    if (chunk.length > fullChunk) this.divide(at, place);
+    return undefined;
+  }
+
+  private divide(at: number, place: number): void {
+    const chunk = this.chunks[at]!;
     // Keys that only grow leave full chunks behind instead of half-full ones.
     const cut = place === chunk.length - 1 && at === this.chunks.length - 1 ? fullChunk : fullChunk / 2;
     this.chunks.splice(at + 1, 0, chunk.splice(cut));

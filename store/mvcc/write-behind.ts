@@ -10,7 +10,7 @@ const gather = 10;
 /** Beyond so many bytes that LevelDB has not taken yet, writers wait. */
 const limitBytes = 16 * 1024 * 1024;
 
-/** Heads that do not count any more and are removed at a time. */
+/** Heads that do not count any more and are removed at a time, besides one for every other removal. */
 const headSlice = 1000;
 
 interface Group {
@@ -140,7 +140,8 @@ export class WriteBehind {
     if (this.heads.at(-1)?.equals(head!.key) !== true) this.heads.push(head!.key);
     // Not otherwise: a removal reaches back into LevelDB's older files, which are merged with the new one then.
     if (removals > 0)
-      for (const key of this.heads.splice(0, Math.min(headSlice, this.heads.length - 1))) batch.del(key);
+      for (const key of this.heads.splice(0, Math.min(headSlice + removals, this.heads.length - 1)))
+        batch.del(key);
     this.faults.pass('before-apply');
     const written = batch.write();
     this.faults.pass('during-apply');
