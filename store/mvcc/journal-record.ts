@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { isSealed, storedChecksum } from './record.ts';
+import { bodyOf, storedChecksum } from './record.ts';
 
 /** One write to LevelDB; a removal has no value, and a value begins with its checksum. */
 export interface Operation {
@@ -95,7 +95,7 @@ function readOperations(from: Buffer, list: number, values: number): Operation[]
     else {
       const value = from.subarray(valueAt, valueAt + length);
       valueAt += length;
-      if (storedChecksum(value) !== from.readUInt32LE(at + 8) || !isSealed(key, value)) return undefined;
+      if (storedChecksum(value) !== from.readUInt32LE(at + 8) || !bodyOf(key, value)) return undefined;
       operations.push({ key, value });
     }
     at = keyEnd;

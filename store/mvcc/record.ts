@@ -83,9 +83,10 @@ export function storedChecksum(value: Buffer): number {
   return value.length >= crcSize ? value.readUInt32BE(0) : -1;
 }
 
-/** Whether a stored value is what {@link seal} left. */
-export function isSealed(key: Buffer, value: Buffer): boolean {
-  return storedChecksum(value) === checksum(key, value.subarray(crcSize));
+/** A stored value's body; undefined when it is not what {@link seal} left. */
+export function bodyOf(key: Buffer, value: Buffer): Buffer | undefined {
+  const body = value.subarray(crcSize);
+  return storedChecksum(value) === checksum(key, body) ? body : undefined;
 }
 
 /**
@@ -93,9 +94,9 @@ export function isSealed(key: Buffer, value: Buffer): boolean {
  * @throws {DamageError} naming the record.
  */
 export function unseal(key: Buffer, value: Buffer): Buffer {
-  if (!isSealed(key, value))
-    throw new DamageError(`record ${describeKey(key)} is damaged: its checksum does not match`);
-  return value.subarray(crcSize);
+  const body = bodyOf(key, value);
+  if (!body) throw new DamageError(`record ${describeKey(key)} is damaged: its checksum does not match`);
+  return body;
 }
 
 export function describeKey(key: Buffer): string {
